@@ -1,1 +1,25 @@
-//! stub
+//! What the engine asks of the world: hosts, storage and networks as traits.
+//!
+//! The engine calls these traits and never names a driver; `main` puts drivers into a [`Registry`] by the hypervisor or provider
+//! name that stands in the database, so a driver is a trait and one line. Three rules hold for every call:
+//!
+//! - **It may come twice.** After a crash the engine repeats the step it was in, so starting a running VM, stopping a stopped one
+//!   and deleting what is gone are `Ok`.
+//! - **It is keyed by name.** VMs and disks carry the engine's own stable names; a driver keeps no ids of its own that the engine
+//!   would have to remember.
+//! - **It tells what is, not what was asked.** Reports carry the state that the driver saw.
+//!
+//! Left out: placement, limits, ownership. Those are the engine's; a driver does as it is told or says why not.
+mod error;
+mod host;
+mod network;
+mod registry;
+mod storage;
+
+pub mod conformance;
+
+pub use error::DriverError;
+pub use host::{DiskSpec, Host, HostFacts, NicSpec, PowerState, StopMode, VmReport, VmSpec};
+pub use network::{GroupRule, Network, NetworkSpec, NicRules};
+pub use registry::Registry;
+pub use storage::{DiskRef, PrimaryStorage, SecondaryStorage, StorageUse, TemplateFacts};

@@ -1,0 +1,134 @@
+use crate::DriverError;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// A VM as the driver is to run it. Everything that a host needs stands here; it never asks the engine back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmSpec {
+    /// The instance name, `i-<account>-<id>-VM`: unique in the cloud, the key of every later call.
+    pub name: String,
+    /// The native uuid, for the guest's own identity.
+    pub uuid: String,
+    /// Host name inside the guest.
+    pub host_name: String,
+    /// Number of virtual CPUs.
+    pub cpus: u32,
+    /// Share of each CPU in MHz.
+    pub cpu_mhz: u32,
+    /// Memory in MiB.
+    pub memory_mb: u64,
+    /// Disks in device order; the first is the root disk.
+    pub disks: Vec<DiskSpec>,
+    /// NICs in device order; the default NIC is first.
+    pub nics: Vec<NicSpec>,
+    /// User data as given by its owner, base64.
+    pub user_data: Option<String>,
+    /// Public key that the guest is to accept, in OpenSSH form.
+    pub ssh_public_key: Option<String>,
+}
+
+/// One disk of a VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskSpec {
+    /// The volume's path on its pool (for files, the uuid).
+    pub path: String,
+    /// The pool's uuid.
+    pub pool: String,
+    /// Device number, 0 for the root disk.
+    pub device: u32,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// One NIC of a VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NicSpec {
+    /// The NIC's uuid.
+    pub uuid: String,
+    /// MAC address, lower-case with colons.
+    pub mac: String,
+    /// IPv4 address.
+    pub ip: String,
+    /// Netmask in dotted form.
+    pub netmask: String,
+    /// Gateway.
+    pub gateway: String,
+    /// `vlan://untagged`, `vlan://295`, `vxlan://5001`.
+    pub broadcast_uri: String,
+    /// Whether the guest's default route goes out here.
+    pub default: bool,
+}
+
+/// What a host says of one of its VMs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmReport {
+    /// The instance name.
+    pub name: String,
+    /// The power state seen.
+    pub state: PowerState,
+}
+
+/// Power state as seen on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerState {
+    /// It runs.
+    On,
+    /// It is defined and does not run.
+    Off,
+}
+
+/// How a VM is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopMode {
+    /// Ask the guest, then cut the power when it does not listen.
+    Graceful,
+    /// Cut the power.
+    Forced,
+}
+
+impl StopMode {
+    /// Forced only when the caller said so.
+    pub fn forced(forced: Option<bool>) -> Self {
+        if forced == Some(true) { Self::Forced } else { Self::Graceful }
+    }
+}
+
+/// What a host is made of, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// Number of physical CPUs.
+    pub cpus: u32,
+    /// Speed of each in MHz.
+    pub cpu_mhz: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Hypervisor version text.
+    pub version: String,
+    /// Capabilities, as `listHosts` shows them: `hvm,snapshot`.
+    pub capabilities: String,
+}
+
+/// One kind of hypervisor; each call names the host by its uuid and the URL it was added with.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Makes contact with a host that is being added and reads what it is. `url` is as `addHost` was given.
+    async fn connect(&self, host: &str, url: &str) -> Result<HostFacts, DriverError>;
+    /// Forgets a host. Its VMs are the engine's business before that.
+    async fn disconnect(&self, host: &str) -> Result<(), DriverError>;
+    /// Whether the host answers now.
+    async fn ping(&self, host: &str) -> Result<(), DriverError>;
+    /// Starts a VM, defining it if need be.
+    async fn start(&self, host: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
+    /// Stops a VM and forgets its definition; its disks stay.
+    async fn stop(&self, host: &str, vm: &str, mode: StopMode) -> Result<(), DriverError>;
+    /// Restarts a running VM.
+    async fn reboot(&self, host: &str, vm: &str) -> Result<(), DriverError>;
+    /// Attaches a disk to a running VM.
+    async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Result<(), DriverError>;
+    /// Detaches a disk from a running VM.
+    async fn detach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Result<(), DriverError>;
+    /// Every VM on the host.
+    async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError>;
+    /// The last bytes that the guest wrote to its console (64 KiB at most).
+    async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError>;
+}
