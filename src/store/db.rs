@@ -1,0 +1,159 @@
+use crate::tx::{Inner, Tx, lite_fetch, my_fetch};
+use crate::writer::{self, Piece};
+use crate::{Boxed, Dialect, Query, Row, Table, Value, dialect};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+use stratus_model::{Error, Kind, Result};
+use tokio::sync::{mpsc, oneshot};
+
+/// How often a transaction that lost against another on the same server is tried again.
+const TRIES: usize = 20;
+
+#[derive(Clone)]
+enum Engine {
+    Lite { read: SqlitePool, queue: mpsc::Sender<Piece> },
+    My(MySqlPool),
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db(Engine);
+
+impl Db {
+    /// Opens (and makes, if need be) the SQLite database in a file, and brings it to the newest schema.
+    pub async fn sqlite(file: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .statement_cache_capacity(512)
+            .pragma("mmap_size", "268435456");
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(dialect::error)?;
+        sqlx::migrate!("./migrations/sqlite").run(&write).await.map_err(Error::internal)?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(0)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(dialect::error)?;
+        let (queue, work) = mpsc::channel(1024);
+        tokio::spawn(writer::serve(write, work));
+        Ok(Self(Engine::Lite { read, queue }))
+    }
+    /// Connects to a MySQL-protocol server (`mysql://user:password@host:port/database`) and brings it to the newest schema.
+    pub async fn mysql(url: &str) -> Result<Self> {
+        // The URL holds a password: an error must not repeat it.
+        let options = MySqlConnectOptions::from_str(url).map_err(|_| Error::invalid("database", "not a mysql:// URL"))?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(16)
+            .after_connect(|c, _| {
+                Box::pin(async move {
+                    sqlx::query("set session transaction isolation level read committed").execute(c).await?;
+                    Ok(())
+                })
+            })
+            .connect_with(options.statement_cache_capacity(512))
+            .await
+            .map_err(dialect::error)?;
+        sqlx::migrate!("./migrations/mysql").run(&pool).await.map_err(Error::internal)?;
+        Ok(Self(Engine::My(pool)))
+    }
+    /// Which engine this is.
+    pub fn dialect(&self) -> Dialect {
+        match self.0 {
+            Engine::Lite { .. } => Dialect::Sqlite,
+            Engine::My(_) => Dialect::Mysql,
+        }
+    }
+    /// Runs a piece of work and answers when it is durable. On an error nothing of it stands. The closure may run again when the
+    /// server reports a conflict, so it keeps nothing outside; it awaits nothing but the database.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Boxed<'t, T> + Send + Clone + 'static,
+    {
+        match &self.0 {
+            Engine::Lite { queue, .. } => {
+                let (answer, answered) = oneshot::channel();
+                let work: writer::Work = Box::new(move |tx| {
+                    let out = work(tx);
+                    Box::pin(async move { Ok(Box::new(out.await?) as Box<dyn std::any::Any + Send>) })
+                });
+                let gone = || Error::internal("the writer has ended");
+                queue.send(Piece { work, answer }).await.map_err(|_| gone())?;
+                let out = answered.await.map_err(|_| gone())??;
+                out.downcast::<T>().map(|t| *t).map_err(|_| gone())
+            }
+            Engine::My(pool) => {
+                for _ in 1..TRIES {
+                    match Self::attempt(pool, work.clone()).await {
+                        Err(e) if dialect::is_conflict(&e) => tokio::task::yield_now().await,
+                        other => return other,
+                    }
+                }
+                Self::attempt(pool, work).await
+            }
+        }
+    }
+    async fn attempt<T, F>(pool: &MySqlPool, work: F) -> Result<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> Boxed<'t, T> + Send,
+    {
+        let mut tx = Tx { inner: Inner::My(pool.begin().await.map_err(dialect::error)?) };
+        let out = work(&mut tx).await?; // dropping the transaction rolls it back
+        if let Inner::My(t) = tx.inner {
+            t.commit().await.map_err(dialect::error)?;
+        }
+        Ok(out)
+    }
+    /// Rows of a `sql!` text.
+    pub async fn rows(&self, sql: impl Into<String>, args: Vec<Value>) -> Result<Vec<Row>> {
+        match &self.0 {
+            Engine::Lite { read, .. } => lite_fetch(&mut *read.acquire().await.map_err(dialect::error)?, sql.into(), args).await,
+            Engine::My(pool) => my_fetch(&mut *pool.acquire().await.map_err(dialect::error)?, sql.into(), args).await,
+        }
+    }
+    /// Rows that fit a query.
+    pub async fn find<T: Table>(&self, q: Query) -> Result<Vec<T>> {
+        let (sql, args) = q.select::<T>();
+        self.rows(sql, args).await?.iter().map(T::from_row).collect()
+    }
+    /// The first row that fits a query.
+    pub async fn find_one<T: Table>(&self, q: Query) -> Result<Option<T>> {
+        Ok(self.find(q.page(0, 1)).await?.pop())
+    }
+    /// How many rows fit a query.
+    pub async fn count<T: Table>(&self, q: Query) -> Result<i64> {
+        let (sql, args) = q.count::<T>();
+        self.rows(sql, args).await?.first().map_or(Ok(0), |r| r.get(0))
+    }
+    /// The row with this key, removed or not.
+    pub async fn get<T: Table>(&self, id: i64) -> Result<Option<T>> {
+        self.find_one(Query::all().eq("id", id)).await
+    }
+    /// The row with this key, or an internal error: for keys that the database itself gave us.
+    pub async fn must<T: Table>(&self, id: i64) -> Result<T> {
+        self.get(id).await?.ok_or_else(|| Error::internal(format!("{} {id} is not there", T::NAME)))
+    }
+    /// The live row with this uuid.
+    pub async fn by_uuid<T: Table>(&self, kind: Kind, uuid: &str) -> Result<T> {
+        self.find_one(Query::live().eq("uuid", uuid)).await?.ok_or_else(|| Error::not_found(kind, uuid))
+    }
+    /// The rows with these keys by key, removed or not: how lists fetch what they show beside each row, in one query.
+    pub async fn by_ids<T: Table>(&self, ids: impl IntoIterator<Item = i64>) -> Result<std::collections::HashMap<i64, T>> {
+        let mut ids: Vec<i64> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = std::collections::HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(1000) {
+            found.extend(self.find::<T>(Query::all().within("id", chunk.iter().copied())).await?.into_iter().map(|t| (t.id(), t)));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,180 @@
+use crate::{Table, Value};
+
+/// A condition, an order and a page over one table: the one place where SQL is put together at run time.
+///
+/// Column names are `&'static str` from our own code; everything that came from outside is a bound value.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    conditions: String,
+    args: Vec<Value>,
+    order: Option<&'static str>,
+    descending: bool,
+    limit: Option<(i64, i64)>,
+}
+
+impl Query {
+    /// Every row.
+    pub fn all() -> Self {
+        Self::default()
+    }
+    /// Rows that are not removed.
+    pub fn live() -> Self {
+        Self::all().null("removed")
+    }
+    fn and(mut self, condition: &str) -> Self {
+        self.conditions.push_str(if self.conditions.is_empty() { " where " } else { " and " });
+        self.conditions.push_str(condition);
+        self
+    }
+    fn arg(mut self, v: impl Into<Value>) -> Self {
+        self.args.push(v.into());
+        self
+    }
+    /// `column = v`.
+    pub fn eq(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("{column} = ?")).arg(v)
+    }
+    /// `column = v` when there is a `v`.
+    pub fn eq_opt<V: Into<Value>>(self, column: &'static str, v: Option<V>) -> Self {
+        match v {
+            Some(v) => self.eq(column, v),
+            None => self,
+        }
+    }
+    /// `column <> v`.
+    pub fn ne(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("{column} <> ?")).arg(v)
+    }
+    /// `column >= v`.
+    pub fn at_least(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("{column} >= ?")).arg(v)
+    }
+    /// `column <= v`.
+    pub fn at_most(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("{column} <= ?")).arg(v)
+    }
+    /// `column is null`.
+    pub fn null(self, column: &'static str) -> Self {
+        self.and(&format!("{column} is null"))
+    }
+    /// `column is not null`.
+    pub fn not_null(self, column: &'static str) -> Self {
+        self.and(&format!("{column} is not null"))
+    }
+    /// `column in (…)`; an empty list matches nothing.
+    pub fn within<V: Into<Value>>(mut self, column: &'static str, values: impl IntoIterator<Item = V>) -> Self {
+        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        if values.is_empty() {
+            return self.and("1 = 0");
+        }
+        self = self.and(&format!("{column} in ({})", vec!["?"; values.len()].join(",")));
+        self.args.extend(values);
+        self
+    }
+    /// `column not in (…)`; an empty list excludes nothing.
+    pub fn without<V: Into<Value>>(mut self, column: &'static str, values: impl IntoIterator<Item = V>) -> Self {
+        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        if values.is_empty() {
+            return self;
+        }
+        self = self.and(&format!("{column} not in ({})", vec!["?"; values.len()].join(",")));
+        self.args.extend(values);
+        self
+    }
+    /// Rows in which one of the columns holds the text (`%` and `_` in it mean themselves), without regard to case.
+    pub fn holds(mut self, columns: &[&'static str], text: &str) -> Self {
+        let text = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let any: Vec<String> = columns.iter().map(|c| format!("lower({c}) like ? escape '!'")).collect();
+        self = self.and(&format!("({})", any.join(" or ")));
+        for _ in columns {
+            self.args.push(Value::Text(format!("%{text}%")));
+        }
+        self
+    }
+    /// Rows whose `column` equals `v` or is null.
+    pub fn eq_or_null(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("({column} = ? or {column} is null)")).arg(v)
+    }
+    /// Any of several queries' conditions (their order and page are ignored).
+    pub fn any(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts = Vec::new();
+        let mut args = Vec::new();
+        for q in others {
+            let condition = q.conditions.strip_prefix(" where ").unwrap_or("1 = 1");
+            parts.push(format!("({condition})"));
+            args.extend(q.args);
+        }
+        if parts.is_empty() {
+            return self.and("1 = 0");
+        }
+        self = self.and(&format!("({})", parts.join(" or ")));
+        self.args.extend(args);
+        self
+    }
+    /// Rows for which another table has a row: `id in (select column from table where …)`.
+    pub fn id_in<T: Table>(mut self, column: &'static str, other: Self) -> Self {
+        self = self.and(&format!("id in (select {column} from {}{})", T::NAME, other.conditions));
+        self.args.extend(other.args);
+        self
+    }
+    /// Rows whose `key` column another table's matching rows name: `key in (select column from table where …)`.
+    pub fn key_in<T: Table>(mut self, key: &'static str, column: &'static str, other: Self) -> Self {
+        self = self.and(&format!("{key} in (select {column} from {}{})", T::NAME, other.conditions));
+        self.args.extend(other.args);
+        self
+    }
+    /// Orders by a column, then by key.
+    pub fn order(mut self, column: &'static str) -> Self {
+        self.order = Some(column);
+        self
+    }
+    /// Orders by a column, the greatest first.
+    pub fn latest(mut self, column: &'static str) -> Self {
+        self.order = Some(column);
+        self.descending = true;
+        self
+    }
+    /// At most `limit` rows from the `offset`-th.
+    pub fn page(mut self, offset: i64, limit: i64) -> Self {
+        self.limit = Some((offset, limit));
+        self
+    }
+    fn tail(&self) -> String {
+        let direction = if self.descending { " desc" } else { "" };
+        let mut tail = match self.order {
+            Some("id") | None => format!(" order by id{direction}"),
+            Some(c) => format!(" order by {c}{direction}, id{direction}"),
+        };
+        if let Some((offset, limit)) = self.limit {
+            tail.push_str(&format!(" limit {limit} offset {offset}"));
+        }
+        tail
+    }
+    pub(crate) fn select<T: Table>(&self) -> (String, Vec<Value>) {
+        let page = match self.limit {
+            // A deep page: find the page's keys in the index first, then read only those rows (crates.md 1a).
+            Some((offset, limit)) if offset > 0 => {
+                let keys = format!("select id from {}{}{}", T::NAME, self.conditions, self.tail());
+                let order = Self { limit: None, ..self.clone() }.tail();
+                let _ = limit;
+                // MySQL takes no LIMIT directly inside IN, but does inside a derived table.
+                return (
+                    format!("select {} from {} where id in (select id from ({keys}) page){order}", T::COLUMNS.join(","), T::NAME),
+                    self.args.clone(),
+                );
+            }
+            _ => self.tail(),
+        };
+        (format!("select {} from {}{}{page}", T::COLUMNS.join(","), T::NAME, self.conditions), self.args.clone())
+    }
+    pub(crate) fn count<T: Table>(&self) -> (String, Vec<Value>) {
+        (format!("select count(*) from {}{}", T::NAME, self.conditions), self.args.clone())
+    }
+    pub(crate) fn delete<T: Table>(&self) -> (String, Vec<Value>) {
+        (format!("delete from {}{}", T::NAME, self.conditions), self.args.clone())
+    }
+    pub(crate) fn update<T: Table>(&self, set: &str, mut values: Vec<Value>) -> (String, Vec<Value>) {
+        values.extend(self.args.iter().cloned());
+        (format!("update {} set {set}{}", T::NAME, self.conditions), values)
+    }
+}
