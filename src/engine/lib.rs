@@ -1,1 +1,32 @@
-//! stub
+//! The verbs of the cloud: what a command does once a door has said who asks.
+//!
+//! - A **verb** is a method of [`Engine`] in the file of its noun. It takes a [`Call`] (who, under which command, in which job) and
+//!   rows or plain values, and returns rows. It knows no wire format.
+//! - What changes the world runs in a **job** ([`jobs`]): a row written with the thing it works on, carried out in order per queue,
+//!   taken up again after a crash. A job's steps are a [`saga`]: each saved when done, each repeatable, each with its undo.
+//! - **Reservations** are single conditional statements (`limits.rs`, `capacity.rs`, `addresses.rs`), so fifty parallel deploys cannot
+//!   pass a limit, fill a host twice or share an address.
+//! - What must stay true over time is a **reconciler** (`reconcile.rs`): it gets a key, reads the world and acts.
+//! - **Events** are written in the transaction of what they tell (`events.rs`).
+//!
+//! The engine names no driver and no door. A door hands over an [`Execute`] so that a job can run a command again after a restart.
+mod access;
+mod call;
+mod capacity;
+mod engine;
+mod events;
+mod identity;
+pub mod jobs;
+mod limits;
+pub mod saga;
+pub mod settings;
+
+pub use access::{ListScope, Listing, Owned, ScopeRequest};
+pub use call::Call;
+pub use capacity::{Amount, Demand};
+pub use engine::{Engine, EngineConfig};
+pub use events::{Level, Topic};
+pub use identity::{hash_password, new_key, verify_password};
+pub use jobs::{Execute, JobDraft};
+pub use limits::Take;
+pub use settings::Settings;

@@ -133,6 +133,16 @@ pub enum Error {
     /// The row changed under us; the store repeats the work, nobody outside sees this.
     #[error("{0} changed at the same time")]
     Raced(String),
+    /// An error that a job met in an earlier life of the process, as it was kept.
+    #[error("{text}")]
+    Replayed {
+        /// `errorcode`.
+        api: u16,
+        /// `cserrorcode`.
+        cs: u16,
+        /// The message.
+        text: String,
+    },
     /// Our fault. Outside: the reference; in the log: the cause.
     #[error("Internal error, reference {0}")]
     Internal(Reference, #[source] Box<dyn std::error::Error + Send + Sync>),
@@ -182,6 +192,7 @@ impl Error {
             Self::NoAddress(_) => (533, 4325, "InsufficientAddressCapacity"),
             Self::Unavailable(_) => (534, 4380, "ServiceUnavailable"),
             Self::RuleConflict(_) => (537, 4360, "Resource.AlreadyAssociated"),
+            Self::Replayed { api, cs, .. } => (*api, *cs, "InternalError"),
             Self::Raced(_) | Self::Internal(..) => (530, 4250, "InternalError"),
         };
         Codes { api, cs, ec2 }

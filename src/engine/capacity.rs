@@ -1,0 +1,113 @@
+//! What hosts and pools have to give. `used` moves only by conditional statements together with the row that takes it, so that at
+//! rest it equals the sum of placements (hosts) and of volumes' sizes (pools).
+use crate::Engine;
+use stratus_model::{Error, Result};
+use stratus_store::{HostCapacity, Placement, Query, StoragePool, Tx};
+
+/// CPU in MHz and memory in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Amount {
+    /// MHz.
+    pub cpu: i64,
+    /// Bytes.
+    pub memory: i64,
+}
+
+/// What a VM asks of a place to run: where it may be and how much it needs.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct Demand {
+    /// The zone.
+    pub zone: i64,
+    /// The pod, when its address or disks bind it to one.
+    pub pod: Option<i64>,
+    /// The cluster, when its disks bind it to one.
+    pub cluster: Option<i64>,
+    /// The host, when an administrator chose it.
+    pub host: Option<i64>,
+    /// The hypervisor that its template is for.
+    pub hypervisor: Option<String>,
+    /// Tags that the host must have.
+    pub tags: Vec<String>,
+    /// How much.
+    pub amount: Amount,
+    /// Hosts that were tried already.
+    pub avoid: Vec<i64>,
+}
+
+impl Engine {
+    /// Takes a place on a host for a VM. Run again, it finds its own placement; false when the host no longer has room.
+    pub async fn place(&self, tx: &mut Tx, vm: i64, host: i64, amount: Amount) -> Result<bool> {
+        if let Some(mine) = tx.find_one::<Placement>(Query::all().eq("vm_id", vm)).await? {
+            if mine.host_id == host {
+                return Ok(true);
+            }
+            return Err(Error::internal(format!("vm {vm} already has a place on host {}", mine.host_id)));
+        }
+        let fits = tx
+            .execute(
+                stratus_store::sql!(
+                    "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
+                     where host_id = ? and open = 1 and cpu_used + ? <= cpu_total and memory_used + ? <= memory_total"
+                ),
+                vec![amount.cpu.into(), amount.memory.into(), host.into(), amount.cpu.into(), amount.memory.into()],
+            )
+            .await?;
+        if fits == 0 {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let mut p = Placement { vm_id: vm, host_id: host, cpu: amount.cpu, memory: amount.memory, created: now, ..Default::default() };
+        tx.insert(&mut p).await?;
+        Ok(true)
+    }
+
+    /// Gives a VM's place back; nothing when it has none.
+    pub async fn unplace(&self, tx: &mut Tx, vm: i64) -> Result<()> {
+        let Some(p) = tx.find_one::<Placement>(Query::all().eq("vm_id", vm)).await? else { return Ok(()) };
+        if tx.delete::<Placement>(Query::all().eq("id", p.id)).await? == 1 {
+            tx.execute(
+                stratus_store::sql!(
+                    "update host_capacity set cpu_used = cpu_used - ?, memory_used = memory_used - ?, update_count = update_count + 1 \
+                     where host_id = ?"
+                ),
+                vec![p.cpu.into(), p.memory.into(), p.host_id.into()],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes bytes of a pool; false when there is no room.
+    pub async fn pool_take(&self, tx: &mut Tx, pool: &StoragePool, bytes: i64) -> Result<bool> {
+        let factor = self.settings.factor("storage.overprovisioning.factor", "storagepool", pool.id);
+        let total = (pool.capacity_bytes as f64 * factor) as i64;
+        let matched = tx
+            .execute(
+                stratus_store::sql!("update storage_pool set used_bytes = used_bytes + ? where id = ? and used_bytes + ? <= ?"),
+                vec![bytes.into(), pool.id.into(), bytes.into(), total.into()],
+            )
+            .await?;
+        Ok(matched == 1)
+    }
+
+    /// Gives bytes of a pool back.
+    pub async fn pool_give_back(&self, tx: &mut Tx, pool: i64, bytes: i64) -> Result<()> {
+        tx.execute(stratus_store::sql!("update storage_pool set used_bytes = used_bytes - ? where id = ?"), vec![bytes.into(), pool.into()])
+            .await
+            .map(drop)
+    }
+
+    /// What a host has in all after its cluster's over-commitment.
+    pub fn host_total(&self, cluster: &stratus_store::Cluster, cpus: i64, mhz: i64, memory: i64) -> Amount {
+        let of = |text: &str| text.parse::<f64>().ok().filter(|f| *f > 0.0).unwrap_or(1.0);
+        Amount {
+            cpu: ((cpus * mhz) as f64 * of(&cluster.cpu_overcommit)) as i64,
+            memory: (memory as f64 * of(&cluster.memory_overcommit)) as i64,
+        }
+    }
+
+    /// The capacity row of a host.
+    pub async fn host_capacity(&self, host: i64) -> Result<Option<HostCapacity>> {
+        self.db.find_one(Query::all().eq("host_id", host)).await
+    }
+}

@@ -1,0 +1,102 @@
+use crate::jobs::Jobs;
+use crate::settings::Settings;
+use std::sync::Arc;
+use stratus_drivers::Registry;
+use stratus_model::{AccountType, Caller, Clock, Result, Source};
+use stratus_store::{Account, Db, Domain, Query, Sealer, Server, User};
+
+/// What an engine is made of.
+pub struct EngineConfig {
+    /// The database.
+    pub db: Db,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// The drivers of this process.
+    pub drivers: Registry,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The name of this management server, for the jobs that it owns.
+    pub name: String,
+}
+
+/// The orchestration engine; one a process.
+pub struct Engine {
+    /// The database.
+    pub db: Db,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// The drivers of this process.
+    pub drivers: Registry,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Settings, live.
+    pub settings: Settings,
+    /// This management server's row.
+    pub server: Server,
+    /// Jobs at work in this process.
+    pub jobs: Jobs,
+}
+
+impl Engine {
+    /// Registers this server with the database and reads the settings. Nothing runs until [`Engine::start`].
+    pub async fn open(config: EngineConfig) -> Result<Arc<Self>> {
+        let now = config.clock.now();
+        let name = config.name.clone();
+        let server = config.db.write(move |tx| Box::pin(async move { register(tx, name, now).await })).await?;
+        let settings = Settings::load(&config.db).await?;
+        Ok(Arc::new(Self {
+            db: config.db,
+            sealer: config.sealer,
+            drivers: config.drivers,
+            clock: config.clock,
+            settings,
+            jobs: Jobs::new(),
+            server,
+        }))
+    }
+
+    /// The product itself as a caller: the `system` account, for reconcilers, set-up and the integration port.
+    pub async fn system_caller(&self, source: Source) -> Result<Caller> {
+        let user = self.db.must::<User>(1).await?;
+        self.caller_of(&user, source).await
+    }
+
+    /// The caller that a user is.
+    pub async fn caller_of(&self, user: &User, source: Source) -> Result<Caller> {
+        let account = self.db.must::<Account>(user.account_id).await?;
+        let domain = self.db.must::<Domain>(account.domain_id).await?;
+        Ok(Caller {
+            user_id: user.id,
+            user_uuid: user.uuid.clone(),
+            username: user.username.clone(),
+            account_id: account.id,
+            account_uuid: account.uuid,
+            account_name: account.name,
+            account_type: AccountType::from_number(account.account_type).unwrap_or(AccountType::User),
+            domain_id: domain.id,
+            domain_path: domain.path,
+            source,
+        })
+    }
+}
+
+/// One row a server name; each start is a new epoch, so that writes of an earlier life can be told apart.
+async fn register(tx: &mut stratus_store::Tx, name: String, now: i64) -> Result<Server> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    if let Some(mut s) = tx.find_one::<Server>(Query::all().eq("name", name.as_str())).await? {
+        s.epoch += 1;
+        let set = vec![
+            ("epoch", s.epoch.into()),
+            ("state", "Up".into()),
+            ("started", now.into()),
+            ("last_seen", now.into()),
+            ("version", version.into()),
+        ];
+        tx.set::<Server>(s.id, set).await?;
+        return Ok(s);
+    }
+    let uuid = uuid::Uuid::new_v4().to_string();
+    let mut s = Server { uuid, name, epoch: 1, state: "Up".into(), started: now, last_seen: now, version, ..Default::default() };
+    tx.insert(&mut s).await?;
+    Ok(s)
+}

@@ -1,0 +1,154 @@
+//! Sagas: an operation as named steps, the undo beside the step.
+//!
+//! The plan (what the steps decided) is saved after each step under the job's key. A step may run twice - after a crash the one that
+//! was under way runs again - so it finds its own earlier work; an undo frees even what it never heard of. When a step fails, it and
+//! all before it are undone in reverse order and the error is the job's. A saga that was finished answers with its plan at once.
+use crate::Call;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stratus_model::{Error, Result};
+use stratus_store::{Boxed, JobStep, Query};
+
+/// A step or an undo.
+pub type StepFn<P> = for<'a> fn(&'a Call, &'a mut P) -> Boxed<'a, ()>;
+
+/// One step of a saga.
+pub struct Step<P: 'static> {
+    /// Its name, for the log.
+    pub name: &'static str,
+    /// Does it.
+    pub run: StepFn<P>,
+    /// Takes it back.
+    pub undo: Option<StepFn<P>>,
+}
+
+/// A recipe.
+pub struct Saga<P: 'static> {
+    /// Its name, unique; part of the key under which its plan is saved.
+    pub name: &'static str,
+    /// The steps in order.
+    pub steps: &'static [Step<P>],
+}
+
+/// Writes a saga down: `saga!("vm-start": reserve undo release, boot undo power_off, finish)`.
+#[macro_export]
+macro_rules! saga {
+    ($name:literal: $($run:ident $(undo $undo:ident)?),+ $(,)?) => {
+        $crate::saga::Saga { name: $name, steps: &[$(
+            $crate::saga::Step {
+                name: stringify!($run),
+                run: |call, plan| Box::pin($run(call, plan)),
+                undo: $crate::saga!(@undo $($undo)?),
+            }
+        ),+] }
+    };
+    (@undo) => { None };
+    (@undo $undo:ident) => { Some(|call, plan| Box::pin($undo(call, plan))) };
+}
+
+/// How often an undo is tried before it is left to the reconcilers.
+const UNDO_TRIES: usize = 3;
+
+/// What of an error outlives the process.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Remembered {
+    api: u16,
+    cs: u16,
+    text: String,
+}
+
+impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
+    /// Runs the saga for the call's job, or goes on where an earlier life of this job left it. `attempt` tells apart several runs of
+    /// one saga in one job.
+    pub async fn run(&self, call: &Call, attempt: u32, plan: P) -> Result<P> {
+        let job = call.job.ok_or_else(|| Error::internal(format!("saga {} outside a job", self.name)))?;
+        let key = format!("{}#{attempt}", self.name);
+        let mut plan = plan;
+        let mut at = match call.db.find_one::<JobStep>(Query::all().eq("job_id", job).eq("saga", key.as_str())).await? {
+            Some(s) => {
+                plan = serde_json::from_str(&s.plan).map_err(Error::internal)?;
+                s
+            }
+            None => JobStep { job_id: job, saga: key, ..Default::default() },
+        };
+        if !at.backward {
+            match self.forward(call, &mut at, &mut plan).await {
+                Ok(()) => return Ok(plan),
+                Err(e) => {
+                    tracing::info!(job, saga = self.name, step = self.steps[at.step as usize].name, error = %e, "unwinding");
+                    at.backward = true;
+                    at.step += 1;
+                    let codes = e.codes();
+                    let kept = Remembered { api: codes.api, cs: codes.cs, text: e.to_string() };
+                    at.error = Some(serde_json::to_string(&kept).map_err(Error::internal)?);
+                    self.save(call, &mut at, &plan).await?;
+                    self.backward(call, &mut at, &mut plan).await?;
+                    return Err(e);
+                }
+            }
+        }
+        self.backward(call, &mut at, &mut plan).await?;
+        let kept: Remembered = serde_json::from_str(at.error.as_deref().unwrap_or_default()).map_err(Error::internal)?;
+        Err(Error::Replayed { api: kept.api, cs: kept.cs, text: kept.text })
+    }
+
+    async fn forward(&self, call: &Call, at: &mut JobStep, plan: &mut P) -> Result<()> {
+        while let Some(step) = self.steps.get(at.step as usize) {
+            (step.run)(call, plan).await?;
+            at.step += 1;
+            at.done = at.step as usize == self.steps.len();
+            if let Err(e) = self.save(call, at, plan).await {
+                at.step -= 1;
+                at.done = false;
+                return Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    async fn backward(&self, call: &Call, at: &mut JobStep, plan: &mut P) -> Result<()> {
+        while at.step > 0 {
+            let step = &self.steps[at.step as usize - 1];
+            if let Some(undo) = step.undo {
+                let mut tries = 0;
+                while let Err(e) = undo(call, plan).await {
+                    tries += 1;
+                    tracing::warn!(job = at.job_id, saga = self.name, step = step.name, error = %e, tries, "an undo failed");
+                    if tries == UNDO_TRIES {
+                        break;
+                    }
+                }
+            }
+            at.step -= 1;
+            self.save(call, at, plan).await?;
+        }
+        Ok(())
+    }
+
+    async fn save(&self, call: &Call, at: &mut JobStep, plan: &P) -> Result<()> {
+        at.plan = serde_json::to_string(plan).map_err(Error::internal)?;
+        at.updated = call.now();
+        let mut row = at.clone();
+        at.id = call
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    if row.id == 0 {
+                        return tx.insert(&mut row).await;
+                    }
+                    let set = vec![
+                        ("step", row.step.into()),
+                        ("backward", row.backward.into()),
+                        ("plan", row.plan.into()),
+                        ("error", row.error.into()),
+                        ("done", row.done.into()),
+                        ("updated", row.updated.into()),
+                    ];
+                    tx.set::<JobStep>(row.id, set).await?;
+                    Ok(row.id)
+                })
+            })
+            .await?;
+        Ok(())
+    }
+}
