@@ -11,15 +11,45 @@
 //!
 //! The engine names no driver and no door. A door hands over an [`Execute`] so that a job can run a command again after a restart.
 mod access;
+pub mod account;
+pub mod addresses;
+pub mod allocators;
 mod call;
 mod capacity;
+pub mod check;
+pub mod cluster;
+pub mod configuration;
+pub mod disk_offering;
+pub mod domain;
 mod engine;
+pub mod event;
 mod events;
+pub mod host;
 mod identity;
+pub mod image_store;
 pub mod jobs;
 mod limits;
+pub mod network;
+pub mod network_offering;
+pub mod os_type;
+pub mod physical_network;
+pub mod pod;
+pub mod pool;
+pub mod reconcile;
+pub mod region;
 pub mod saga;
+pub mod security_group;
+pub mod service_offering;
+pub mod session;
 pub mod settings;
+pub mod setup;
+pub mod ssh_key;
+pub mod tag;
+pub mod template;
+pub mod user;
+pub mod vm;
+pub mod volume;
+pub mod zone;
 
 pub use access::{ListScope, Listing, Owned, ScopeRequest};
 pub use call::Call;
