@@ -1,0 +1,7 @@
+//! The verifier from outside: requests of real clients, requests it signed itself, and requests it must refuse.
+
+mod http_file;
+mod refusals;
+mod roundtrip;
+mod vectors;
+mod wire;
