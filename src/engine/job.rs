@@ -30,15 +30,14 @@ pub struct JobCompany {
 }
 
 impl Engine {
-    /// The job with this uuid, if the caller may know of it: a user its account's, an administrator those of its domains.
-    pub async fn job_get(&self, call: &Call, uuid: &str) -> Result<Job> {
-        let job = self.db.by_uuid::<Job>(Kind::Job, uuid).await?;
+    /// Refuses a job that the caller may not know of: a user sees its account's, an administrator those of its domains.
+    pub async fn job_seen(&self, call: &Call, job: &Job) -> Result<()> {
         if call.may_touch(job.account_id, job.domain_id).await? {
-            return Ok(job);
+            return Ok(());
         }
         match call.caller.role() {
-            Role::User => Err(Error::not_found(Kind::Job, uuid)),
-            _ => Err(Error::Denied(format!("Account {} may not see job {uuid}", call.caller.account_name))),
+            Role::User => Err(Error::not_found(Kind::Job, job.uuid.as_str())),
+            _ => Err(Error::Denied(format!("Account {} may not see job {}", call.caller.account_name, job.uuid))),
         }
     }
 

@@ -137,7 +137,9 @@ async fn nobody_reaches_above_itself() {
     let admin = c.engine.db.must::<User>(2).await.unwrap();
     // A domain administrator of ROOT covers every domain, yet no root administrator.
     assert!(matches!(boss.user_keys_create(&boss, admin.clone()).await, Err(Error::Denied(_))));
-    assert_eq!(boss.secret_shown(&admin).await.unwrap(), None);
+    let (account, root) = (boss.db.must::<Account>(2).await.unwrap(), boss.db.must::<Domain>(1).await.unwrap());
+    assert_eq!(boss.secret_shown(&admin, &account, &root), None);
+    assert!(c.admin("X").await.secret_shown(&admin, &account, &root).is_some());
     assert!(matches!(boss.account_create(&boss, ask("root2", AccountType::RootAdmin, None)).await, Err(Error::Denied(_))));
     let call = c.admin("USER.CREATE").await;
     let twin = call.user_create(&call, plain, ask("twin", AccountType::User, None).user).await.unwrap();
