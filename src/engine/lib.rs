@@ -35,6 +35,7 @@ pub mod os_type;
 pub mod physical_network;
 pub mod pod;
 pub mod pool;
+pub mod provider;
 pub mod reconcile;
 pub mod region;
 pub mod saga;
