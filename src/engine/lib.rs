@@ -40,6 +40,7 @@ pub mod os_type;
 pub mod physical_network;
 pub mod pod;
 pub mod pool;
+pub mod provider;
 pub mod reconcile;
 mod recount;
 pub mod region;
