@@ -130,11 +130,15 @@ impl Engine {
         };
         refuse_twice(self.db.find_one(twice(&host)).await?)?;
         let driver = self.host_driver(&hypervisor)?;
-        let facts = driver.connect(&host.uuid, &host.url).await.map_err(|e| unreachable("host", e))?;
-        keep_facts(&mut host, facts);
-        let uuid = host.uuid.clone();
-        let call = call.clone();
-        let kept = self.db.write(move |tx| Box::pin(async move { insert(tx, &call, cluster, host).await })).await;
+        let (uuid, call) = (host.uuid.clone(), call.clone());
+        let kept = match driver.connect(&uuid, &host.url).await {
+            Ok(facts) => {
+                keep_facts(&mut host, facts);
+                self.db.write(move |tx| Box::pin(async move { insert(tx, &call, cluster, host).await })).await
+            }
+            Err(e) => Err(unreachable("host", e)),
+        };
+        // Also when there was no answer: that may have got lost on the way.
         if kept.is_err() {
             forget(&driver, &uuid).await;
         }

@@ -3,7 +3,7 @@ use crate::location::Location;
 use crate::places::{self, hold, refuse_name, refuse_used, unreachable};
 use crate::{Call, Engine, Listing, Topic};
 use std::sync::Arc;
-use stratus_drivers::{DriverError, PrimaryStorage};
+use stratus_drivers::{DriverError, PrimaryStorage, StorageUse};
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{Cluster, Pod, Query, StoragePool, TemplatePool, Tx, Value, Volume, Zone};
 use uuid::Uuid;
@@ -184,15 +184,15 @@ impl Engine {
         let wanted = positive("capacitybytes", ask.capacity_bytes)?;
         refuse_twice(self.db.find_one(twice(&pool)).await?)?;
         let driver = self.pool_driver(pool.hypervisor.as_deref().unwrap_or_default())?;
-        let size = driver.connect(&pool.uuid, &pool.url).await.map_err(|e| unreachable("storage pool", e))?;
-        let total = i64::try_from(size.total).unwrap_or(i64::MAX);
-        pool.capacity_bytes = wanted.unwrap_or(total);
-        let too_much = (pool.capacity_bytes > total).then(|| Error::invalid("capacitybytes", format!("there are only {total} bytes")));
         let (uuid, call) = (pool.uuid.clone(), call.clone());
-        let kept = match too_much {
-            Some(e) => Err(e),
-            None => self.db.write(move |tx| Box::pin(async move { insert(tx, &call, pool).await })).await,
+        let kept = match driver.connect(&uuid, &pool.url).await {
+            Ok(size) => match sized(&mut pool, size, wanted) {
+                Ok(()) => self.db.write(move |tx| Box::pin(async move { insert(tx, &call, pool).await })).await,
+                Err(e) => Err(e),
+            },
+            Err(e) => Err(unreachable("storage pool", e)),
         };
+        // Also when there was no answer: that may have got lost on the way.
         if kept.is_err() {
             forget(&driver, &uuid).await;
         }
@@ -299,6 +299,16 @@ fn refuse_twice(found: Option<StoragePool>) -> Result<()> {
         Some(p) => Err(Error::invalid("url", format!("storage pool {} is there already", p.name))),
         None => Ok(()),
     }
+}
+
+/// How much of what is there the pool is to use.
+fn sized(pool: &mut StoragePool, size: StorageUse, wanted: Option<i64>) -> Result<()> {
+    let total = i64::try_from(size.total).unwrap_or(i64::MAX);
+    pool.capacity_bytes = wanted.unwrap_or(total);
+    if pool.capacity_bytes > total {
+        return Err(Error::invalid("capacitybytes", format!("there are only {total} bytes")));
+    }
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, call: &Call, mut pool: StoragePool) -> Result<StoragePool> {
