@@ -77,24 +77,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes bytes of a pool; false when there is no room.
-    pub async fn pool_take(&self, tx: &mut Tx, pool: &StoragePool, bytes: i64) -> Result<bool> {
+    /// What a pool has in all after over-provisioning, bytes.
+    pub fn pool_total(&self, pool: &StoragePool) -> i64 {
         let factor = self.settings.factor("storage.overprovisioning.factor", "storagepool", pool.id);
-        let total = (pool.capacity_bytes as f64 * factor) as i64;
-        let matched = tx
-            .execute(
-                stratus_store::sql!("update storage_pool set used_bytes = used_bytes + ? where id = ? and used_bytes + ? <= ?"),
-                vec![bytes.into(), pool.id.into(), bytes.into(), total.into()],
-            )
-            .await?;
-        Ok(matched == 1)
-    }
-
-    /// Gives bytes of a pool back.
-    pub async fn pool_give_back(&self, tx: &mut Tx, pool: i64, bytes: i64) -> Result<()> {
-        tx.execute(stratus_store::sql!("update storage_pool set used_bytes = used_bytes - ? where id = ?"), vec![bytes.into(), pool.into()])
-            .await
-            .map(drop)
+        (pool.capacity_bytes as f64 * factor) as i64
     }
 
     /// What a host has in all after its cluster's over-commitment.
@@ -110,4 +96,21 @@ impl Engine {
     pub async fn host_capacity(&self, host: i64) -> Result<Option<HostCapacity>> {
         self.db.find_one(Query::all().eq("host_id", host)).await
     }
+}
+
+/// Takes bytes of a pool that has `total` in all; false when there is no room.
+pub(crate) async fn pool_take(tx: &mut Tx, pool: i64, bytes: i64, total: i64) -> Result<bool> {
+    let matched = tx
+        .execute(
+            stratus_store::sql!("update storage_pool set used_bytes = used_bytes + ? where id = ? and used_bytes + ? <= ?"),
+            vec![bytes.into(), pool.into(), bytes.into(), total.into()],
+        )
+        .await?;
+    Ok(matched == 1)
+}
+
+/// Gives bytes of a pool back.
+pub(crate) async fn pool_give_back(tx: &mut Tx, pool: i64, bytes: i64) -> Result<()> {
+    let args = vec![bytes.into(), pool.into()];
+    tx.execute(stratus_store::sql!("update storage_pool set used_bytes = used_bytes - ? where id = ?"), args).await.map(drop)
 }

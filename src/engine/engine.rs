@@ -1,3 +1,4 @@
+use crate::allocators::Allocators;
 use crate::group_push::GroupChanges;
 use crate::jobs::Jobs;
 use crate::settings::Settings;
@@ -16,6 +17,8 @@ pub struct EngineConfig {
     pub drivers: Registry,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who gets placed where.
+    pub allocators: Allocators,
     /// The name of this management server, for the jobs that it owns.
     pub name: String,
 }
@@ -30,6 +33,8 @@ pub struct Engine {
     pub drivers: Registry,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who gets placed where.
+    pub allocators: Allocators,
     /// Settings, live.
     pub settings: Settings,
     /// This management server's row.
@@ -52,6 +57,7 @@ impl Engine {
             sealer: config.sealer,
             drivers: config.drivers,
             clock: config.clock,
+            allocators: config.allocators,
             settings,
             jobs: Jobs::new(),
             group_changes: GroupChanges::default(),

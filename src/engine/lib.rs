@@ -60,6 +60,9 @@ pub mod template;
 pub mod template_fetch;
 pub mod user;
 pub mod vm;
+mod vm_end;
+mod vm_start;
+mod vm_stop;
 pub mod volume;
 pub mod zone;
 

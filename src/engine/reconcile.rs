@@ -1,1 +1,58 @@
-//! See the crate's documentation.
+//! What must stay true over time. Each reconciler reads the world and acts; a timer only says when to look.
+use crate::{Call, Engine, JobDraft};
+use std::sync::Arc;
+use std::time::Duration;
+use stratus_model::{Result, Source};
+
+/// How often the timer looks whether something is due.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Starts the reconcilers; they end with the process.
+    pub fn reconcilers_start(self: &Arc<Self>) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let mut expunged = engine.clock.now();
+            let mut forgotten = engine.clock.now();
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let now = engine.clock.now();
+                if now - expunged >= engine.settings.number("expunge.interval").max(1) * 1_000_000 {
+                    expunged = now;
+                    report("expunge", engine.expunge_due().await);
+                }
+                if now - forgotten >= 60_000_000 {
+                    forgotten = now;
+                    report("sessions", engine.sessions_expire().await);
+                }
+            }
+        });
+    }
+
+    /// Submits the expunge of every VM whose time to be recovered is over; how many.
+    pub async fn expunge_due(self: &Arc<Self>) -> Result<u64> {
+        let caller = Arc::new(self.system_caller(Source::System).await?);
+        let due = self.vms_due().await?;
+        for vm in &due {
+            let call = Call::new(self.clone(), caller.clone(), "expungeVirtualMachine", None);
+            let draft = JobDraft {
+                command: "expungeVirtualMachine",
+                parameters: serde_json::json!({ "id": vm.uuid }).to_string(),
+                event: "VM.EXPUNGE",
+                description: "expunging a VM".into(),
+            };
+            let topic = crate::vm::topic(vm);
+            let job = self.db.write(move |tx| Box::pin(async move { draft.insert(tx, &call, topic).await })).await?;
+            self.job_start(&job);
+        }
+        Ok(due.len() as u64)
+    }
+}
+
+fn report(what: &str, outcome: Result<u64>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(n) => tracing::info!(n, "{what}: done"),
+        Err(e) => tracing::warn!(error = %e, "{what}: failed, tried again later"),
+    }
+}

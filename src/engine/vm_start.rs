@@ -1,0 +1,546 @@
+//! Starting a VM: a place on a host, addresses, disks, network, power. Every step finds its own earlier work; every undo frees what
+//! a VM that does not run has no right to hold.
+use crate::allocators::{PoolDemand, UP_TO, tags};
+use crate::saga::Saga;
+use crate::vm::{counted, usage, wrong_state};
+use crate::{Amount, Call, Demand, Engine, capacity, saga};
+use serde::{Deserialize, Serialize};
+use stratus_drivers::{DiskRef, DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
+use stratus_model::{Error, Result, VmEvent, VmState};
+use stratus_store::{
+    Host, HostCapacity, JobStep, Network, Nic, Placement, Query, ServiceOffering, StoragePool, Template, Value, Vm, Volume,
+};
+
+/// Hosts tried one after another.
+const ATTEMPTS: u32 = 3;
+/// The provider of DHCP, DNS and user data.
+pub(crate) const ROUTER: &str = "VirtualRouter";
+
+static START_VM: Saga<StartVm> = saga!("vm-start":
+    reserve_host undo release_host,
+    reserve_addresses undo release_addresses,
+    reserve_pools undo release_pools,
+    make_disks undo delete_disks,
+    prepare_nics undo release_nics,
+    boot undo power_off,
+    settle,
+);
+
+/// What the steps decide.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct StartVm {
+    vm: i64,
+    wanted_host: Option<i64>,
+    avoid: Vec<i64>,
+    host: Option<i64>,
+    /// Volumes that this start made on their pools.
+    made: Vec<i64>,
+}
+
+/// A driver's complaint as the caller should hear it.
+pub(crate) fn from_driver(e: DriverError) -> Error {
+    match e {
+        DriverError::Unsupported(what) => Error::Unsupported(what),
+        other => Error::Unavailable(other.to_string()),
+    }
+}
+
+impl Engine {
+    /// Starts a VM in the call's job; one that runs already is left alone. On failure it is as before, or in Error if it never ran.
+    pub async fn vm_start(&self, call: &Call, id: i64, host: Option<i64>) -> Result<Vm> {
+        let vm = self.db.must::<Vm>(id).await?;
+        match vm.vm_state() {
+            VmState::Running => return Ok(vm),
+            // A new VM, or this very job before a restart.
+            VmState::Starting => {}
+            _ => drop(self.vm_move(id, VmEvent::StartRequested, "only a stopped VM can be started", Vec::new()).await?),
+        }
+        let mut plan = StartVm { vm: id, wanted_host: host, ..Default::default() };
+        let mut failure = None;
+        for attempt in 0..ATTEMPTS {
+            match START_VM.run(call, attempt, plan.clone()).await {
+                Ok(_) => return self.db.must(id).await,
+                Err(e) => {
+                    let again = e.codes().api == 534 && host.is_none();
+                    failure = Some(e);
+                    match self.host_tried(call, attempt).await? {
+                        Some(tried) if again => plan.avoid.push(tried),
+                        _ => break,
+                    }
+                }
+            }
+        }
+        self.vm_start_failed(call, id).await?;
+        Err(failure.unwrap_or_else(|| Error::internal("a start without attempt")))
+    }
+
+    /// The host of an attempt that was unwound.
+    async fn host_tried(&self, call: &Call, attempt: u32) -> Result<Option<i64>> {
+        let q = Query::all().eq("job_id", call.job.unwrap_or(0)).eq("saga", format!("{}#{attempt}", START_VM.name));
+        let Some(step) = self.db.find_one::<JobStep>(q).await? else { return Ok(None) };
+        Ok(serde_json::from_str::<StartVm>(&step.plan).map_err(Error::internal)?.host)
+    }
+
+    /// What a failed start leaves: a stopped VM, or one in Error that counts for nothing if it never ran.
+    async fn vm_start_failed(&self, call: &Call, id: i64) -> Result<()> {
+        let call = call.clone();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let vm = tx.must::<Vm>(id).await?;
+                    if vm.vm_state() != VmState::Starting {
+                        return Ok(());
+                    }
+                    let event = if vm.has_run { VmEvent::OperationFailed } else { VmEvent::OperationFailedToError };
+                    let to = vm.vm_state().on(event).ok_or_else(|| wrong_state(&vm, "it cannot fail to start from here"))?;
+                    tx.advance::<Vm>(id, &vm.state, vm.update_count, to.word(), Vec::new()).await?;
+                    if to == VmState::Error {
+                        call.give_back(tx, vm.account_id, &counted(&vm)).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    fn demand(&self, vm: &Vm, plan: &StartVm, offering: &ServiceOffering) -> Demand {
+        Demand {
+            zone: vm.zone_id,
+            pod: None,
+            cluster: None,
+            host: plan.wanted_host,
+            hypervisor: (!vm.hypervisor.is_empty()).then(|| vm.hypervisor.clone()),
+            tags: tags(offering.host_tags.as_deref()),
+            amount: amount(vm),
+            avoid: plan.avoid.clone(),
+        }
+    }
+
+    /// Why no host took a VM: in full to administrators, that nothing had room to others.
+    async fn no_host(&self, call: &Call, vm: &Vm, d: &Demand) -> Result<Error> {
+        let short = format!("Unable to create a deployment for the virtual machine {}: no host has room for it", vm.uuid);
+        if !call.caller.is_root() {
+            return Ok(Error::NoCapacity(short));
+        }
+        let rows = self.db.find::<HostCapacity>(Query::all().eq("zone_id", vm.zone_id).page(0, 50)).await?;
+        let hosts = self.db.by_ids::<Host>(rows.iter().map(|r| r.host_id)).await?;
+        let mut reasons = Vec::new();
+        for r in &rows {
+            let Some(h) = hosts.get(&r.host_id).filter(|h| h.removed.is_none()) else { continue };
+            let why = if !r.open {
+                format!("is {} and {}", h.state, h.resource_state)
+            } else if d.avoid.contains(&r.host_id) {
+                "was tried and failed".into()
+            } else if d.host.is_some_and(|w| w != r.host_id) {
+                "is not the host asked for".into()
+            } else if d.hypervisor.as_ref().is_some_and(|w| *w != r.hypervisor) {
+                format!("is {}, the template is for {}", r.hypervisor, vm.hypervisor)
+            } else if d.pod.is_some_and(|w| w != r.pod_id) || d.cluster.is_some_and(|w| w != r.cluster_id) {
+                "is outside the pod or cluster of the VM's address and disks".into()
+            } else if !crate::allocators::has_tags(h.tags.as_deref(), &d.tags) {
+                format!("lacks the tags {}", d.tags.join(","))
+            } else if r.cpu_total - r.cpu_used < d.amount.cpu {
+                format!("has {} of {} MHz free, {} are needed", r.cpu_total - r.cpu_used, r.cpu_total, d.amount.cpu)
+            } else if r.memory_total - r.memory_used < d.amount.memory {
+                format!(
+                    "has {} of {} MiB free, {} are needed",
+                    (r.memory_total - r.memory_used) >> 20,
+                    r.memory_total >> 20,
+                    d.amount.memory >> 20
+                )
+            } else {
+                "was taken by others at the same moment".into()
+            };
+            reasons.push(format!("{} {why}", h.name));
+        }
+        Ok(Error::NoCapacity(format!(
+            "{short} ({})",
+            if reasons.is_empty() { "there is no host in the zone".into() } else { reasons.join("; ") }
+        )))
+    }
+
+    /// A VM as its driver is to run it.
+    pub(crate) async fn vm_spec(&self, vm: &Vm) -> Result<VmSpec> {
+        let mut volumes = self.db.find::<Volume>(Query::live().eq("vm_id", vm.id).not_null("pool_id")).await?;
+        volumes.sort_by_key(|v| v.device_id);
+        let pools = self.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
+        let mut nics = self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await?;
+        nics.sort_by_key(|n| (!n.is_default, n.device_id));
+        Ok(VmSpec {
+            name: vm.instance_name.clone(),
+            uuid: vm.uuid.clone(),
+            host_name: vm.name.clone(),
+            cpus: vm.cpus as u32,
+            cpu_mhz: vm.cpu_mhz as u32,
+            memory_mb: vm.memory_mb as u64,
+            disks: volumes.iter().filter_map(|v| disk_spec(v, v.pool_id.and_then(|p| pools.get(&p))?)).collect(),
+            nics: nics.iter().map(nic_spec).collect(),
+            user_data: vm.user_data.clone(),
+            ssh_public_key: vm.ssh_public_key.clone(),
+        })
+    }
+}
+
+pub(crate) fn disk_spec(v: &Volume, pool: &StoragePool) -> Option<DiskSpec> {
+    let path = v.path.clone()?;
+    Some(DiskSpec { path, pool: pool.uuid.clone(), device: v.device_id.unwrap_or(0) as u32, bytes: v.size_bytes as u64 })
+}
+
+pub(crate) fn nic_spec(n: &Nic) -> NicSpec {
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    NicSpec {
+        uuid: n.uuid.clone(),
+        mac: n.mac.clone(),
+        ip: text(&n.ip4),
+        netmask: text(&n.netmask),
+        gateway: text(&n.gateway),
+        broadcast_uri: text(&n.broadcast_uri),
+        default: n.is_default,
+    }
+}
+
+pub(crate) fn network_spec(n: &Network) -> NetworkSpec {
+    NetworkSpec {
+        uuid: n.uuid.clone(),
+        cidr: n.cidr.clone().unwrap_or_default(),
+        gateway: n.gateway.clone().unwrap_or_default(),
+        dns: [&n.dns1, &n.dns2].into_iter().flatten().cloned().collect(),
+        broadcast_uri: n.broadcast_uri.clone().unwrap_or_default(),
+    }
+}
+
+pub(crate) fn amount(vm: &Vm) -> Amount {
+    Amount { cpu: vm.cpus * vm.cpu_mhz, memory: vm.memory_mb << 20 }
+}
+
+async fn reserve_host(call: &Call, plan: &mut StartVm) -> Result<()> {
+    if let Some(mine) = call.db.find_one::<Placement>(Query::all().eq("vm_id", plan.vm)).await? {
+        plan.host = Some(mine.host_id);
+        return Ok(());
+    }
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    let offering = call.db.must::<ServiceOffering>(vm.service_offering_id).await?;
+    let mut demand = call.demand(&vm, plan, &offering);
+    bind(call, &vm, &mut demand).await?;
+    let named = call.settings.text("host.allocators.order");
+    for _ in 0..UP_TO {
+        let allocator = call.allocators.host(named.as_deref()).ok_or_else(|| Error::internal("no host allocator"))?;
+        let found = allocator.candidates(call, &demand, UP_TO).await?;
+        if found.is_empty() {
+            break;
+        }
+        for host in found {
+            if take_host(call, &vm, &host).await? {
+                plan.host = Some(host.id);
+                return Ok(());
+            }
+            demand.avoid.push(host.id);
+        }
+    }
+    demand.avoid.clone_from(&plan.avoid);
+    Err(call.no_host(call, &vm, &demand).await?)
+}
+
+/// What the VM already has binds it: its address to a pod in a basic zone, its disks to a cluster.
+async fn bind(call: &Call, vm: &Vm, demand: &mut Demand) -> Result<()> {
+    let volumes = call.db.find::<Volume>(Query::live().eq("vm_id", vm.id).not_null("pool_id")).await?;
+    let pools = call.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
+    demand.cluster = pools.values().find_map(|p| p.cluster_id);
+    if vm.pod_id.is_some() && vm.has_run {
+        demand.pod = vm.pod_id;
+    }
+    Ok(())
+}
+
+async fn take_host(call: &Call, vm: &Vm, host: &Host) -> Result<bool> {
+    let (call, vm, host) = (call.clone(), vm.clone(), host.clone());
+    call.clone()
+        .db
+        .write(move |tx| {
+            Box::pin(async move {
+                if !call.place(tx, vm.id, host.id, amount(&vm)).await? {
+                    return Ok(false);
+                }
+                let set = vec![("host_id", host.id.into()), ("pod_id", host.pod_id.into()), ("cluster_id", host.cluster_id.into())];
+                tx.set::<Vm>(vm.id, set).await?;
+                Ok(true)
+            })
+        })
+        .await
+}
+
+async fn release_host(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let (inner, vm) = (call.clone(), plan.vm);
+    call.db
+        .write(move |tx| {
+            Box::pin(async move {
+                inner.unplace(tx, vm).await?;
+                tx.set::<Vm>(vm, vec![("host_id", Value::Null)]).await.map(drop)
+            })
+        })
+        .await
+}
+
+async fn reserve_addresses(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let (inner, id) = (call.clone(), plan.vm);
+    call.db
+        .write(move |tx| {
+            Box::pin(async move {
+                let vm = tx.must::<Vm>(id).await?;
+                let details: std::collections::BTreeMap<String, String> =
+                    vm.details.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
+                for nic in tx.find::<Nic>(Query::live().eq("vm_id", id).null("ip4")).await? {
+                    let network = tx.must::<Network>(nic.network_id).await?;
+                    let zone = tx.must::<stratus_store::Zone>(vm.zone_id).await?;
+                    let pod = vm.pod_id.filter(|_| zone.network_type == "Basic");
+                    let wanted = details.get("ipaddress").filter(|_| nic.is_default).map(String::as_str);
+                    let owner = (vm.account_id, vm.domain_id);
+                    let address = inner.address_take(tx, &network, pod, wanted, id, nic.id, owner).await?;
+                    let range = inner.range_of(tx, &address).await?;
+                    let set = vec![
+                        ("ip4", address.address.into()),
+                        ("gateway", range.gateway.or(network.gateway).into()),
+                        ("netmask", range.netmask.or(network.netmask).into()),
+                    ];
+                    tx.set::<Nic>(nic.id, set).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+async fn release_addresses(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let (inner, id) = (call.clone(), plan.vm);
+    call.db
+        .write(move |tx| {
+            Box::pin(async move {
+                // A VM that has run keeps its address while it is stopped.
+                if tx.must::<Vm>(id).await?.has_run {
+                    return Ok(());
+                }
+                for nic in tx.find::<Nic>(Query::live().eq("vm_id", id)).await? {
+                    inner.address_give_back(tx, nic.id).await?;
+                    tx.set::<Nic>(nic.id, vec![("ip4", Value::Null), ("gateway", Value::Null), ("netmask", Value::Null)]).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+async fn reserve_pools(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", vm.id).null("pool_id")).await? {
+        call.volume_place(&vm, volume).await?;
+    }
+    Ok(())
+}
+
+async fn release_pools(call: &Call, plan: &mut StartVm) -> Result<()> {
+    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).eq("state", "Creating")).await? {
+        call.volume_unplace(volume.id).await?;
+    }
+    Ok(())
+}
+
+async fn make_disks(call: &Call, plan: &mut StartVm) -> Result<()> {
+    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).eq("state", "Creating")).await? {
+        call.volume_make(&volume).await?;
+        plan.made.push(volume.id);
+    }
+    Ok(())
+}
+
+async fn delete_disks(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).not_null("pool_id")).await? {
+        if !vm.has_run || volume.state == "Creating" || plan.made.contains(&volume.id) {
+            call.volume_unmake(&volume).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    let Some(driver) = call.drivers.network(ROUTER) else { return Ok(()) };
+    for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
+        let network = network_spec(&call.db.must::<Network>(nic.network_id).await?);
+        driver.implement(&network).await.map_err(from_driver)?;
+        driver.prepare(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
+    }
+    Ok(())
+}
+
+async fn release_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
+    call.nics_release(plan.vm).await
+}
+
+async fn boot(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    let (driver, host) = call.host_of_vm(plan.host).await?;
+    let spec = call.vm_spec(&vm).await?;
+    driver.start(&host.uuid, &spec).await.map_err(from_driver)?;
+    Ok(())
+}
+
+async fn power_off(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    let (driver, host) = call.host_of_vm(plan.host).await?;
+    driver.stop(&host.uuid, &vm.instance_name, StopMode::Forced).await.map_err(from_driver)
+}
+
+async fn settle(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let (inner, id) = (call.clone(), plan.vm);
+    let vm = call
+        .db
+        .write(move |tx| {
+            Box::pin(async move {
+                let vm = tx.must::<Vm>(id).await?;
+                if vm.vm_state() == VmState::Running {
+                    return Ok(vm);
+                }
+                let to = vm.vm_state().on(VmEvent::OperationSucceeded).ok_or_else(|| wrong_state(&vm, "it was not starting"))?;
+                let set = vec![("has_run", true.into()), ("started", inner.now().into()), ("last_host_id", vm.host_id.into())];
+                tx.advance::<Vm>(id, &vm.state, vm.update_count, to.word(), set).await?;
+                usage(tx, &inner, "VM.START", &vm, vm.id, Some(&vm.name), Some(vm.service_offering_id), Some(vm.template_id), None).await?;
+                tx.must::<Vm>(id).await
+            })
+        })
+        .await?;
+    // The filter's state is the engine's to repeat, not a reason to take a running VM down.
+    if let Err(e) = call.group_rules_apply(&vm).await {
+        tracing::warn!(vm = vm.id, error = %e, "security group rules were not applied");
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// The driver of a host and the host.
+    pub(crate) async fn host_of_vm(&self, host: Option<i64>) -> Result<(std::sync::Arc<dyn stratus_drivers::Host>, Host)> {
+        let id = host.ok_or_else(|| Error::internal("a VM without host"))?;
+        let host = self.db.must::<Host>(id).await?;
+        let driver = self.drivers.host(&host.hypervisor);
+        let driver = driver.ok_or_else(|| Error::Unavailable(format!("this server has no driver for {}", host.hypervisor)))?;
+        Ok((driver, host))
+    }
+
+    /// Takes back what the network elements did for a VM's NICs.
+    pub(crate) async fn nics_release(&self, vm: i64) -> Result<()> {
+        let vm = self.db.must::<Vm>(vm).await?;
+        let Some(driver) = self.drivers.network(ROUTER) else { return Ok(()) };
+        for nic in self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
+            let network = network_spec(&self.db.must::<Network>(nic.network_id).await?);
+            driver.release(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
+        }
+        Ok(())
+    }
+
+    /// Finds a pool for a volume of a VM that has a host, and takes its bytes there.
+    pub(crate) async fn volume_place(&self, vm: &Vm, volume: Volume) -> Result<()> {
+        let cluster = vm.cluster_id.ok_or_else(|| Error::internal("a VM without cluster"))?;
+        let wanted = match (volume.disk_offering_id, volume.service_offering_id) {
+            (Some(id), _) => self.db.get::<stratus_store::DiskOffering>(id).await?.and_then(|d| d.tags),
+            (None, Some(id)) => self.db.get::<ServiceOffering>(id).await?.and_then(|o| o.tags),
+            _ => None,
+        };
+        let mut demand = PoolDemand {
+            zone: vm.zone_id,
+            cluster,
+            hypervisor: vm.hypervisor.clone(),
+            bytes: volume.size_bytes,
+            tags: tags(wanted.as_deref()),
+            avoid: Vec::new(),
+        };
+        let named = self.settings.text("storage.pool.allocators.order");
+        let allocator = self.allocators.pool(named.as_deref()).ok_or_else(|| Error::internal("no pool allocator"))?;
+        loop {
+            let found = allocator.candidates(self, &demand, UP_TO).await?;
+            if found.is_empty() {
+                let gib = volume.size_bytes >> 30;
+                return Err(Error::NoCapacity(format!("No storage pool of the cluster has room for {} ({gib} GiB)", volume.name)));
+            }
+            for pool in found {
+                if self.volume_take(&volume, &pool).await? {
+                    return Ok(());
+                }
+                demand.avoid.push(pool.id);
+            }
+        }
+    }
+
+    async fn volume_take(&self, volume: &Volume, pool: &StoragePool) -> Result<bool> {
+        let total = self.pool_total(pool);
+        let (id, pool, bytes, uuid) = (volume.id, pool.clone(), volume.size_bytes, volume.uuid.clone());
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let row = tx.must::<Volume>(id).await?;
+                    if row.pool_id.is_some() {
+                        return Ok(true);
+                    }
+                    if !capacity::pool_take(tx, pool.id, bytes, total).await? {
+                        return Ok(false);
+                    }
+                    let set = vec![
+                        ("pool_id", pool.id.into()),
+                        ("path", uuid.into()),
+                        ("state", "Creating".into()),
+                        ("pod_id", pool.pod_id.into()),
+                    ];
+                    tx.set::<Volume>(id, set).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Gives a volume's place on its pool back.
+    pub(crate) async fn volume_unplace(&self, id: i64) -> Result<()> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let row = tx.must::<Volume>(id).await?;
+                    let Some(pool) = row.pool_id else { return Ok(()) };
+                    capacity::pool_give_back(tx, pool, row.size_bytes).await?;
+                    let set = vec![("pool_id", Value::Null), ("path", Value::Null), ("state", "Allocated".into())];
+                    tx.set::<Volume>(id, set).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Makes a placed volume's bytes on its pool.
+    pub(crate) async fn volume_make(&self, volume: &Volume) -> Result<()> {
+        let (driver, disk) = self.volume_driver(volume).await?;
+        match volume.template_id {
+            Some(id) => {
+                let template = self.db.must::<Template>(id).await?;
+                driver.create_from_template(&disk, &template.uuid).await
+            }
+            None => driver.create(&disk).await,
+        }
+        .map_err(from_driver)?;
+        let id = volume.id;
+        self.db.write(move |tx| Box::pin(async move { tx.set::<Volume>(id, vec![("state", "Ready".into())]).await.map(drop) })).await
+    }
+
+    /// Deletes a volume's bytes; its place stays taken until `volume_unplace`.
+    pub(crate) async fn volume_unmake(&self, volume: &Volume) -> Result<()> {
+        let (driver, disk) = self.volume_driver(volume).await?;
+        driver.delete(&disk).await.map_err(from_driver)?;
+        let id = volume.id;
+        self.db.write(move |tx| Box::pin(async move { tx.set::<Volume>(id, vec![("state", "Creating".into())]).await.map(drop) })).await
+    }
+
+    /// The driver of a volume's pool and the disk there.
+    pub(crate) async fn volume_driver(&self, volume: &Volume) -> Result<(std::sync::Arc<dyn stratus_drivers::PrimaryStorage>, DiskRef)> {
+        let pool = self.db.must::<StoragePool>(volume.pool_id.ok_or_else(|| Error::internal("a volume without pool"))?).await?;
+        let hypervisor = pool.hypervisor.clone().or_else(|| volume.hypervisor.clone()).unwrap_or_default();
+        let driver = self.drivers.pool(&hypervisor);
+        let driver = driver.ok_or_else(|| Error::Unavailable(format!("this server has no storage driver for {hypervisor}")))?;
+        let path = volume.path.clone().unwrap_or_else(|| volume.uuid.clone());
+        Ok((driver, DiskRef { pool: pool.uuid, path, bytes: volume.size_bytes as u64 }))
+    }
+}
