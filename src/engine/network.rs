@@ -235,6 +235,7 @@ impl Engine {
                         call.range_remove(tx, &range).await?;
                     }
                     call.vnet_give_back(tx, id).await?;
+                    call.tags_forget(tx, "Network", id).await?;
                     if counted(&n) {
                         call.give_back(tx, n.account_id, &[(Limit::Network, 1)]).await?;
                     }
