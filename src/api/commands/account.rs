@@ -7,8 +7,6 @@ use stratus_engine::account::{AccountCreate, AccountFilter, AccountUpdate, Stand
 use stratus_engine::user::NewUser;
 use stratus_model::AccountType;
 
-found!(Account owned);
-
 async fn one(call: &Call, a: store::Account) -> Result<Answer> {
     let shown = views::account::of(call, vec![a]).await?.pop();
     shown.map(Answer::one).ok_or_else(|| Error::internal("an account without its answer"))
@@ -27,9 +25,9 @@ impl Group for Chosen {
         ]
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
-        let id = Option::<Ref<store::Account>>::take(call, given, "id", 255).await?;
-        let name = Option::<String>::take(call, given, "account", 255).await?;
-        let domain = Option::<Ref<store::Domain>>::take(call, given, "domainid", 255).await?;
+        let id = <Option<Ref<store::Account>> as Parameter>::take(call, given, "id", 255).await?;
+        let name = <Option<String> as Parameter>::take(call, given, "account", 255).await?;
+        let domain = <Option<Ref<store::Domain>> as Parameter>::take(call, given, "domainid", 255).await?;
         let account = call.account_named(id.map(|a| a.0), name.as_deref(), domain.as_ref().map(|d| &d.0)).await?;
         Ok(Self(account))
     }

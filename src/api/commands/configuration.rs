@@ -48,8 +48,13 @@ pub struct ListConfigurations {
 impl Run for ListConfigurations {
     async fn run(self, call: &Call) -> Result<Answer> {
         let place = place(self.zoneid, self.clusterid, self.storageid, self.accountid)?;
-        let filter =
-            ConfigurationFilter { name: self.name, category: self.category, place, page: self.page.range(call)?, keyword: self.page.keyword };
+        let filter = ConfigurationFilter {
+            name: self.name,
+            category: self.category,
+            place,
+            page: self.page.range(call)?,
+            keyword: self.page.keyword,
+        };
         let found = call.configuration_list(&filter);
         let id = place.map(|p| p.id);
         Ok(Answer::list(found.count, found.rows.into_iter().map(|c| views::configuration::one(c, id)).collect()))

@@ -3,8 +3,6 @@ use crate::views::job::AsyncJob;
 use stratus_engine::ScopeRequest;
 use stratus_engine::job::JobFilter;
 
-found!(Job => Kind::Job);
-
 /// Tells how a job stands, and its result once it is over.
 #[derive(Command)]
 #[command(name = "queryAsyncJobResult", roles = "all", view = AsyncJob)]

@@ -4,8 +4,6 @@ use stratus_engine::ScopeRequest;
 use stratus_engine::account::Standing;
 use stratus_engine::user::{NewUser, UserFilter, UserUpdate};
 
-found!(User owned);
-
 async fn one(call: &Call, u: store::User) -> Result<Answer> {
     let shown = views::user::of(call, vec![u]).await?.pop();
     shown.map(Answer::one).ok_or_else(|| Error::internal("a user without its answer"))
