@@ -4,7 +4,7 @@ use crate::user::{NewUser, user_insert};
 use crate::{Call, Engine, ListScope, Listing, Topic, hash_password};
 use std::collections::{BTreeMap, HashMap};
 use stratus_model::{AccountType, Error, Kind, Result};
-use stratus_store::{Account, Domain, Query, Tx, User};
+use stratus_store::{Account, Domain, Query, Tx, User, Zone};
 
 /// What a new account is made of.
 #[derive(Clone)]
@@ -232,6 +232,24 @@ impl Engine {
             self.account_vms_stop(call, &account).await?;
         }
         Ok(account)
+    }
+
+    /// Sets the zone that an account's VMs go to when a deployment names none.
+    pub async fn account_default_zone(&self, call: &Call, account: Account, zone: Zone) -> Result<Account> {
+        call.administer(&account).await?;
+        if zone.domain_id.is_some_and(|d| d != account.domain_id) {
+            return Err(Error::invalid("zoneid", "is private to another domain than the account's"));
+        }
+        let call = call.clone();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.set::<Account>(account.id, vec![("default_zone_id", zone.id.into())]).await?;
+                    call.log(tx, topic(&account), format!("the default zone of account {} is {}", account.name, zone.name)).await?;
+                    tx.must(account.id).await
+                })
+            })
+            .await
     }
 
     /// Stops the VMs of an account that was disabled.

@@ -228,6 +228,26 @@ impl Run for LockAccount {
     }
 }
 
+/// Sets the zone that an account's VMs go to when a deployment names none.
+#[derive(Command)]
+#[command(name = "markDefaultZoneForAccount", roles = "admin", answer = "account", view = Account, event = "ACCOUNT.MARK.DEFAULT.ZONE", job = "setting the default zone of an account", on = "zoneid", since = "4.0")]
+pub struct MarkDefaultZone {
+    /// the name or ID of the account
+    account: String,
+    /// the ID of the account's domain
+    domainid: Ref<store::Domain>,
+    /// the ID of the zone
+    zoneid: Ref<store::Zone>,
+}
+impl Run for MarkDefaultZone {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let by_id = store::Query::live().eq("uuid", self.account.as_str()).eq("domain_id", self.domainid.0.id);
+        let found = call.db.find_one::<store::Account>(by_id).await?;
+        let account = call.account_named(found, Some(&self.account), Some(&self.domainid.0)).await?;
+        one(call, call.account_default_zone(call, account, self.zoneid.0).await?).await
+    }
+}
+
 pub(crate) fn register(r: &mut Registry) {
     r.add::<CreateAccount>();
     r.add::<ListAccounts>();
@@ -236,4 +256,5 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<DisableAccount>();
     r.add::<EnableAccount>();
     r.add::<LockAccount>();
+    r.add::<MarkDefaultZone>();
 }
