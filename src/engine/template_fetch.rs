@@ -131,7 +131,7 @@ impl Engine {
                             None => Ok(()),
                         };
                     }
-                    if template.template_type == "USER" {
+                    if counted(&template) {
                         call.take(tx, template.account_id, &[(Limit::SecondaryStorage, physical)]).await?;
                         use_begins(tx, &call, &row, &template, size).await?;
                     }
@@ -168,6 +168,11 @@ impl Engine {
 /// A row for a template that is still to come.
 pub(crate) fn waiting(template_id: i64, store_id: i64, zone_id: i64, now: i64) -> TemplateStore {
     TemplateStore { template_id, store_id, zone_id, state: WAITING.into(), created: now, ..Default::default() }
+}
+
+/// Whether limits and usage count a template: not the cloud's own.
+pub(crate) fn counted(t: &Template) -> bool {
+    !matches!(t.template_type.as_str(), "BUILTIN" | "SYSTEM")
 }
 
 /// What events about a template are about.
