@@ -130,12 +130,7 @@ pub struct Update {
 }
 impl Run for Update {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let ask = OfferingUpdate {
-            name: self.name,
-            display_text: self.displaytext,
-            sort_key: self.sortkey,
-            display: self.displayoffering,
-        };
+        let ask = OfferingUpdate { name: self.name, display_text: self.displaytext, sort_key: self.sortkey, display: self.displayoffering };
         let row = call.disk_offering_update(call, self.id.0.id, ask).await?;
         Ok(Answer::one(view::one(call, row).await?))
     }

@@ -77,13 +77,18 @@ impl Run for List {
     }
 }
 
+/// A parameter of the type that is wanted.
+async fn take<T: Parameter>(call: &Call, given: &mut Given, name: &'static str) -> Result<T> {
+    T::take(call, given, name, 255).await
+}
+
 /// Takes a group by id, or by name and account; the caller may touch it.
 async fn group(call: &Call, given: &mut Given, id: &'static str, name: &'static str) -> Result<store::SecurityGroup> {
-    let by_id: Option<Owned<store::SecurityGroup>> = Parameter::take(call, given, id, 255).await?;
-    let by_name: Option<String> = Parameter::take(call, given, name, 255).await?;
-    let account: Option<String> = Parameter::take(call, given, "account", 255).await?;
-    let domain: Option<Ref<store::Domain>> = Parameter::take(call, given, "domainid", 255).await?;
-    let _: Refused = Parameter::take(call, given, "projectid", 255).await?;
+    let by_id: Option<Owned<store::SecurityGroup>> = take(call, given, id).await?;
+    let by_name: Option<String> = take(call, given, name).await?;
+    let account: Option<String> = take(call, given, "account").await?;
+    let domain: Option<Ref<store::Domain>> = take(call, given, "domainid").await?;
+    let _: Refused = take(call, given, "projectid").await?;
     match (by_id, by_name) {
         (Some(_), Some(_)) => Err(Error::invalid(name, format!("cannot be combined with {id}"))),
         (Some(g), None) => Ok(g.0),
@@ -153,15 +158,15 @@ impl<const INGRESS: bool> Group for NewRules<INGRESS> {
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
         let group = group(call, given, "securitygroupid", "securitygroupname").await?;
-        let cidrs: Option<Vec<String>> = Parameter::take(call, given, "cidrlist", 255).await?;
-        let peers: Option<MapList> = Parameter::take(call, given, "usersecuritygrouplist", 255).await?;
+        let cidrs: Option<Vec<String>> = take(call, given, "cidrlist").await?;
+        let peers: Option<MapList> = take(call, given, "usersecuritygrouplist").await?;
         let ask = GroupRuleAsk {
             ingress: INGRESS,
-            protocol: Parameter::take(call, given, "protocol", 255).await?,
-            start_port: Parameter::take(call, given, "startport", 255).await?,
-            end_port: Parameter::take(call, given, "endport", 255).await?,
-            icmp_type: Parameter::take(call, given, "icmptype", 255).await?,
-            icmp_code: Parameter::take(call, given, "icmpcode", 255).await?,
+            protocol: take(call, given, "protocol").await?,
+            start_port: take(call, given, "startport").await?,
+            end_port: take(call, given, "endport").await?,
+            icmp_type: take(call, given, "icmptype").await?,
+            icmp_code: take(call, given, "icmpcode").await?,
             cidrs: cidrs.unwrap_or_default(),
             peers: peers.map(pairs).transpose()?.unwrap_or_default(),
         };
@@ -225,7 +230,7 @@ impl<const INGRESS: bool> Group for OldRule<INGRESS> {
         vec![ParamMeta { name: "id", description: "the ID of the rule", kind: "uuid", required: true, length: 255, since: None }]
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
-        let id: String = Parameter::take(call, given, "id", 255).await?;
+        let id: String = take(call, given, "id").await?;
         match call.group_rule(&id.trim().to_ascii_lowercase(), INGRESS).await {
             Ok((rule, group)) => {
                 if call.job.is_none() {
@@ -263,7 +268,14 @@ impl Run for RevokeIngress {
 
 /// Takes an egress rule back.
 #[derive(Command)]
-#[command(name = "revokeSecurityGroupEgress", roles = "all", event = "SG.REVOKE.EGRESS", job = "revoking egress", on = "rule", since = "3.0")]
+#[command(
+    name = "revokeSecurityGroupEgress",
+    roles = "all",
+    event = "SG.REVOKE.EGRESS",
+    job = "revoking egress",
+    on = "rule",
+    since = "3.0"
+)]
 pub struct RevokeEgress {
     #[param(flatten)]
     rule: OldRule<false>,

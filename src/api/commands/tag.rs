@@ -16,8 +16,8 @@ impl Group for Things {
         ]
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
-        let ids: Vec<String> = Parameter::take(call, given, "resourceids", 255).await?;
-        let word: String = Parameter::take(call, given, "resourcetype", 255).await?;
+        let ids = <Vec<String> as Parameter>::take(call, given, "resourceids", 255).await?;
+        let word = <String as Parameter>::take(call, given, "resourcetype", 255).await?;
         Ok(Self(call.resources_of(&word, &ids).await?))
     }
 }
@@ -36,7 +36,7 @@ impl Group for NewTags {
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
         let things = Things::parse(call, given).await?;
-        let tags: MapList = Parameter::take(call, given, "tags", 255).await?;
+        let tags = <MapList as Parameter>::take(call, given, "tags", 255).await?;
         let tags: Vec<(String, String)> = tags.pairs("tags")?.into_iter().map(|(k, v)| (k, v.unwrap_or_default())).collect();
         if call.job.is_none() {
             call.tags_new(&things.0, &tags).await?;

@@ -2,9 +2,7 @@
 use crate::declare::Texts;
 use crate::prelude::*;
 use crate::views::template as view;
-use stratus_engine::template::{
-    TemplateFilter, TemplateInZone, TemplateList, TemplatePermissionUpdate, TemplateRegister, TemplateUpdate,
-};
+use stratus_engine::template::{TemplateFilter, TemplateInZone, TemplateList, TemplatePermissionUpdate, TemplateRegister, TemplateUpdate};
 
 found!(Template owned);
 

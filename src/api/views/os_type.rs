@@ -24,10 +24,7 @@ pub struct OsCategory {
 /// A page of operating systems.
 pub(crate) async fn of(call: &Call, rows: Vec<store::OsType>) -> Result<Vec<OsType>> {
     let families = call.db.by_ids::<store::OsCategory>(rows.iter().map(|t| t.category_id)).await?;
-    let one = |t: store::OsType| OsType {
-        oscategoryid: families.get(&t.category_id).map(|c| c.uuid.clone()),
-        id: t.uuid,
-        description: t.name,
-    };
+    let one =
+        |t: store::OsType| OsType { oscategoryid: families.get(&t.category_id).map(|c| c.uuid.clone()), id: t.uuid, description: t.name };
     Ok(rows.into_iter().map(one).collect())
 }
