@@ -77,7 +77,7 @@ impl Run for List {
 
 /// Forgets a key pair.
 #[derive(Command)]
-#[command(name = "deleteSSHKeyPair", roles = "all", event = "REGISTER.SSH.KEYPAIR")]
+#[command(name = "deleteSSHKeyPair", roles = "all")]
 pub struct Delete {
     /// the name of the key pair
     name: String,
