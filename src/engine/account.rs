@@ -299,13 +299,7 @@ async fn may_create(call: &Call, kind: AccountType, domain: &Domain) -> Result<(
 /// What every account has from the first moment: counters and the security group `default`.
 pub(crate) async fn own_things(engine: &Engine, tx: &mut Tx, account: &Account) -> Result<()> {
     engine.counters_create(tx, "account", account.id).await?;
-    default_group(engine, tx, account).await
-}
-
-/// The `default` security group of a new account.
-async fn default_group(_engine: &Engine, _tx: &mut Tx, _account: &Account) -> Result<()> {
-    // HOOK: engine.default_group_create(tx, account.id, account.domain_id).await, once security_group.rs has it.
-    Ok(())
+    engine.default_group_create(tx, account.id, account.domain_id).await.map(drop)
 }
 
 /// Twelve digits that no account has yet, the first not 0: EC2 clients take the text for a number.

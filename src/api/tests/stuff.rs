@@ -4,10 +4,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stratus_api::Registry;
-use stratus_engine::{Engine, EngineConfig};
+use stratus_engine::image_store::ImageStoreAdd;
+use stratus_engine::{Call, Engine, EngineConfig};
 use stratus_model::{Caller, Error, Source, SteppedClock};
 use stratus_sim::Sim;
-use stratus_store::{Db, Sealer, User};
+use stratus_store::{Db, Sealer, User, Zone};
 
 struct Cloud {
     engine: Arc<Engine>,
@@ -45,6 +46,26 @@ impl Cloud {
     }
     async fn call(&self, command: &str, params: &[(&str, &str)]) -> Value {
         self.ask(command, params).await.unwrap_or_else(|e| panic!("{command}: {e}"))
+    }
+    async fn zone_with_store(&self) -> Zone {
+        let row = Zone { uuid: "5a7e".into(), name: "z".into(), network_type: "Basic".into(), ..Default::default() };
+        let zone = self
+            .engine
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut zone = row;
+                    tx.insert(&mut zone).await?;
+                    Ok(zone)
+                })
+            })
+            .await
+            .unwrap();
+        let call = Call::new(self.engine.clone(), self.admin.clone(), "addImageStore", None);
+        let ask =
+            ImageStoreAdd { provider: "NFS".into(), url: Some("nfs://store/a".into()), zone: Some(zone.clone()), ..Default::default() };
+        call.image_store_add(&call, ask).await.unwrap();
+        zone
     }
 }
 
@@ -125,9 +146,7 @@ async fn keys_and_templates_by_commands() {
     assert_eq!(cloud.call("listSSHKeyPairs", &[("name", "k")]).await["sshkeypair"][0]["fingerprint"], made["fingerprint"]);
     cloud.call("deleteSSHKeyPair", &[("name", "k")]).await;
 
-    let zone = [("name", "z"), ("networktype", "Basic"), ("dns1", "8.8.8.8"), ("internaldns1", "10.0.0.2")];
-    let zone = cloud.call("createZone", &zone).await["zone"].clone();
-    cloud.call("addImageStore", &[("provider", "NFS"), ("url", "nfs://store/a"), ("zoneid", id(&zone))]).await;
+    let zone = cloud.zone_with_store().await;
     let ready = cloud.call("listTemplates", &[("templatefilter", "featured")]).await;
     assert_eq!((&ready["count"], &ready["template"][0]["isready"]), (&1.into(), &true.into()), "the built-in one came with the store");
     let os = cloud.call("listOsTypes", &[("keyword", "Other (64")]).await["ostype"][0].clone();
@@ -138,7 +157,7 @@ async fn keys_and_templates_by_commands() {
         ("hypervisor", "Simulator"),
         ("url", "http://images/t.qcow2"),
         ("ostypeid", id(&os)),
-        ("zoneid", id(&zone)),
+        ("zoneid", &zone.uuid),
         ("ispublic", "true"),
     ];
     let made = cloud.call("registerTemplate", &ask).await;
