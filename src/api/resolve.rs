@@ -35,6 +35,13 @@ macro_rules! found {
 pub(crate) use found;
 
 found!(Domain => Kind::Domain);
+found!(Zone => Kind::Zone);
+found!(Pod => Kind::Pod);
+found!(Cluster => Kind::Cluster);
+found!(Host => Kind::Host);
+found!(StoragePool => Kind::StoragePool);
+found!(ImageStore => Kind::ImageStore);
+found!(OsCategory => Kind::GuestOsCategory);
 found!(Vm owned);
 found!(Volume owned);
 

@@ -214,6 +214,9 @@ async fn insert(tx: &mut Tx, call: &Call, mut store: ImageStore) -> Result<Image
     refuse_twice(tx.find_one(twice(&store)).await?)?;
     refuse_name::<ImageStore>(tx, Query::all().eq_opt("zone_id", store.zone_id), Kind::ImageStore, &store.name).await?;
     tx.insert(&mut store).await?;
+    for zone in tx.find::<Zone>(Query::live().eq_opt("id", store.zone_id)).await? {
+        call.builtin_templates_arrive(tx, zone.id, store.id).await?;
+    }
     call.log(tx, Topic::of_caller(call, Kind::ImageStore, store.id), format!("image store {} added", store.name)).await?;
     Ok(store)
 }
