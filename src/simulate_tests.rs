@@ -120,3 +120,76 @@ fn an_unknown_or_missing_key_is_named_with_its_line() {
     assert!(read("{\"zones\": [").contains("line"));
     assert!(read(&ADVANCED.replace("\"dns1\": \"8.8.8.8\"", "\"dns1\": [1]")).contains("not [1]"));
 }
+
+/// A fresh engine on simulated machines, its jobs running.
+async fn engine(dir: &Path) -> Arc<Engine> {
+    use stratus_drivers::Registry as Drivers;
+    let sim = stratus_sim::Sim::open(None).unwrap();
+    let drivers = Drivers::default()
+        .with_host("Simulator", sim.clone())
+        .with_pool("Simulator", sim.clone())
+        .with_store("NFS", sim.clone())
+        .with_network("VirtualRouter", sim);
+    let config = stratus_engine::EngineConfig {
+        db: stratus_store::Db::sqlite(&dir.join("stratus.db")).await.unwrap(),
+        sealer: stratus_store::Sealer::new(&[7; 32]),
+        drivers,
+        clock: Arc::new(stratus_model::SystemClock),
+        name: "test".into(),
+    };
+    let engine = Engine::open(config).await.unwrap();
+    engine.setup().await.unwrap();
+    engine.jobs_start(Arc::new(Registry::new())).await.unwrap();
+    engine
+}
+
+async fn ask(engine: &Arc<Engine>, command: &str, params: &[(&str, &str)]) -> Value {
+    let caller = Arc::new(engine.system_caller(Source::System).await.unwrap());
+    let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Registry::new().call_and_wait(engine, &caller, command, params).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_built_in_zone_stands_with_hosts_up_and_addresses_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(dir.path()).await;
+    built_in(&engine).await.unwrap();
+    let zone = &ask(&engine, "listZones", &[]).await["zone"][0];
+    assert_eq!((zone["name"].as_str(), zone["allocationstate"].as_str()), (Some("zone1"), Some("Enabled")));
+    let network = &ask(&engine, "listNetworks", &[]).await["network"][0];
+    assert_eq!(
+        (network["state"].as_str(), network["type"].as_str(), network["canusefordeploy"].as_bool()),
+        (Some("Setup"), Some("Shared"), Some(true))
+    );
+    let services: Vec<&str> = network["service"].as_array().unwrap().iter().filter_map(|s| s["name"].as_str()).collect();
+    assert!(services.contains(&"SecurityGroup"), "{services:?}");
+    assert_eq!(ask(&engine, "listHosts", &[("type", "Routing"), ("state", "Up")]).await["count"], 2);
+    let ranges = ask(&engine, "listVlanIpRanges", &[]).await;
+    assert_eq!((&ranges["count"], &ranges["vlaniprange"][0]["vlan"]), (&json!(1), &json!("vlan://untagged")));
+    let free = stratus_store::Query::all().eq("state", "Free");
+    assert!(engine.db.count::<stratus_store::IpAddress>(free).await.unwrap() > 3800);
+    let enabled = ask(&engine, "listNetworkServiceProviders", &[("state", "Enabled")]).await;
+    assert_eq!(enabled["count"], 2);
+}
+
+#[tokio::test]
+async fn an_advanced_zone_of_the_originals_file_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(dir.path()).await;
+    make(&engine, &Description::read(ADVANCED).unwrap()).await.unwrap();
+    let wire = &ask(&engine, "listPhysicalNetworks", &[]).await["physicalnetwork"][0];
+    assert_eq!((wire["vlan"].as_str(), wire["state"].as_str()), (Some("100-200"), Some("Enabled")));
+    assert_eq!(ask(&engine, "listNetworkServiceProviders", &[("state", "Enabled")]).await["count"], 3);
+    let range = &ask(&engine, "listVlanIpRanges", &[]).await["vlaniprange"][0];
+    assert_eq!((range["vlan"].as_str(), range["forvirtualnetwork"].as_bool()), (Some("vlan://50"), Some(true)));
+    let offering = ask(&engine, "listNetworkOfferings", &[("name", "DefaultIsolatedNetworkOfferingWithSourceNatService")]).await;
+    let offering = offering["networkoffering"][0]["id"].as_str().unwrap().to_owned();
+    let zone = ask(&engine, "listZones", &[]).await["zone"][0]["id"].as_str().unwrap().to_owned();
+    let made =
+        ask(&engine, "createNetwork", &[("name", "n"), ("displaytext", "n"), ("zoneid", &zone), ("networkofferingid", &offering)]).await;
+    assert_eq!((made["network"]["cidr"].as_str(), made["network"]["state"].as_str()), (Some("10.1.1.0/24"), Some("Allocated")));
+    let id = made["network"]["id"].as_str().unwrap();
+    let renamed = ask(&engine, "updateNetwork", &[("id", id), ("name", "m")]).await;
+    assert_eq!(renamed["network"]["name"], "m");
+    assert_eq!(ask(&engine, "deleteNetwork", &[("id", id)]).await["success"], true);
+}

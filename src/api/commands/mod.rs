@@ -7,7 +7,6 @@ mod configuration;
 mod disk_offering;
 mod domain;
 mod event;
-mod found_tmp;
 mod host;
 mod image_store;
 mod ip_range;

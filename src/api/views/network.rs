@@ -1,5 +1,6 @@
 use crate::prelude::*;
 use crate::views::network_offering::{Service, of_offering};
+use crate::views::tag::{Tag, by_thing};
 use std::collections::HashMap;
 use stratus_engine::network_offering::OfferingDetails;
 
@@ -90,7 +91,7 @@ pub struct Network {
     /// whether it is made ready before the first VM
     pub ispersistent: Option<bool>,
     /// its tags
-    pub tags: Vec<NetworkTag>,
+    pub tags: Vec<Tag>,
     /// its IPv6 gateway
     pub ip6gateway: Option<String>,
     /// its IPv6 addresses
@@ -99,31 +100,6 @@ pub struct Network {
     pub displaynetwork: Option<bool>,
     /// the ID of the ACL of a VPC's tier
     pub aclid: Option<String>,
-}
-
-/// A tag of a network.
-#[derive(View)]
-pub struct NetworkTag {
-    /// the key
-    pub key: String,
-    /// the value
-    pub value: String,
-    /// what is tagged
-    pub resourcetype: String,
-    /// the ID of what is tagged
-    pub resourceid: String,
-    /// the account that the tag belongs to
-    pub account: Option<String>,
-    /// the ID of that account's domain
-    pub domainid: Option<String>,
-    /// the name of that account's domain
-    pub domain: Option<String>,
-    /// the project that the tag belongs to
-    pub project: Option<String>,
-    /// the ID of the project that the tag belongs to
-    pub projectid: Option<String>,
-    /// for whom the tag was made
-    pub customer: Option<String>,
 }
 
 /// What stands beside a page of networks, each read at once.
@@ -135,7 +111,7 @@ struct Beside {
     accounts: HashMap<i64, store::Account>,
     domains: HashMap<i64, store::Domain>,
     open: std::collections::HashSet<i64>,
-    tags: HashMap<i64, Vec<store::Tag>>,
+    tags: HashMap<i64, Vec<Tag>>,
 }
 
 /// Networks as this caller sees them: wires and VLANs are for root.
@@ -149,7 +125,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Network>) -> Result<Vec<Net
         accounts: call.db.by_ids(rows.iter().map(|n| n.account_id)).await?,
         domains: call.db.by_ids(rows.iter().map(|n| n.domain_id)).await?,
         open: call.networks_with_room(ids.iter().copied()).await?,
-        tags: call.tags_of("Network", &ids).await?,
+        tags: by_thing(call, "Network", &ids).await?,
     };
     let root = call.caller.is_root();
     Ok(rows.into_iter().map(|n| one(n, &beside, root)).collect())
@@ -164,7 +140,7 @@ fn one(n: store::Network, beside: &Beside, root: bool) -> Network {
     let shown = |text: String| Some(text).filter(|t| !t.is_empty());
     Network {
         broadcastdomaintype: domain_type(n.broadcast_uri.as_deref(), guest),
-        tags: tags(beside.tags.get(&n.id), beside),
+        tags: beside.tags.get(&n.id).cloned().unwrap_or_default(),
         canusefordeploy: Some(guest && beside.open.contains(&n.id)),
         zoneid: zone.map(|z| z.uuid.clone()),
         zonename: zone.map(|z| z.name.clone()),
@@ -217,26 +193,6 @@ fn domain_type(uri: Option<&str>, guest: bool) -> Option<String> {
     let scheme = uri.and_then(|u| u.split_once("://")).map_or(if guest { "vlan" } else { "native" }, |(s, _)| s);
     let mut letters = scheme.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect())
-}
-
-fn tags(rows: Option<&Vec<store::Tag>>, beside: &Beside) -> Vec<NetworkTag> {
-    let one = |t: &store::Tag| {
-        let domain = beside.domains.get(&t.domain_id);
-        NetworkTag {
-            key: t.tag_key.clone(),
-            value: t.tag_value.clone(),
-            resourcetype: t.resource_type.clone(),
-            resourceid: t.resource_uuid.clone(),
-            // A tag goes with the owner of its thing.
-            account: beside.accounts.get(&t.account_id).map(|a| a.name.clone()),
-            domainid: domain.map(|d| d.uuid.clone()),
-            domain: domain.map(|d| d.name.clone()),
-            project: None,
-            projectid: None,
-            customer: t.customer.clone(),
-        }
-    };
-    rows.map_or_else(Vec::new, |rows| rows.iter().map(one).collect())
 }
 
 /// The uuids of zones.
