@@ -45,8 +45,9 @@ impl Commands for InProcess {
     }
 }
 
-/// Makes the zones of a description. The engine's jobs must be running.
+/// Makes the zones of a description. Half of the commands are jobs, so jobs run from here on; to start them twice does no harm.
 pub async fn make(engine: &Arc<Engine>, description: &Description) -> Result<()> {
+    engine.jobs_start(Arc::new(Registry::new())).await?;
     let caller = Arc::new(engine.system_caller(Source::System).await?);
     build(&InProcess { registry: Registry::new(), engine: engine.clone(), caller }, description).await
 }

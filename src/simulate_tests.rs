@@ -121,7 +121,7 @@ fn an_unknown_or_missing_key_is_named_with_its_line() {
     assert!(read(&ADVANCED.replace("\"dns1\": \"8.8.8.8\"", "\"dns1\": [1]")).contains("not [1]"));
 }
 
-/// A fresh engine on simulated machines, its jobs running.
+/// A fresh engine on simulated machines.
 async fn engine(dir: &Path) -> Arc<Engine> {
     use stratus_drivers::Registry as Drivers;
     let sim = stratus_sim::Sim::open(None).unwrap();
@@ -139,7 +139,6 @@ async fn engine(dir: &Path) -> Arc<Engine> {
     };
     let engine = Engine::open(config).await.unwrap();
     engine.setup().await.unwrap();
-    engine.jobs_start(Arc::new(Registry::new())).await.unwrap();
     engine
 }
 
