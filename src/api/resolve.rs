@@ -35,8 +35,18 @@ macro_rules! found {
 pub(crate) use found;
 
 found!(Domain => Kind::Domain);
+found!(Zone => Kind::Zone);
+found!(Pod => Kind::Pod);
+found!(Cluster => Kind::Cluster);
+found!(Host => Kind::Host);
+found!(StoragePool => Kind::StoragePool);
+found!(ImageStore => Kind::ImageStore);
+found!(OsCategory => Kind::GuestOsCategory);
 found!(Vm owned);
 found!(Volume owned);
+found!(Account owned);
+found!(User owned);
+found!(Job => Kind::Job);
 
 /// A thing that exists.
 #[derive(Debug, Clone)]

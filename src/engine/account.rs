@@ -4,7 +4,7 @@ use crate::user::{NewUser, user_insert};
 use crate::{Call, Engine, ListScope, Listing, Topic, hash_password};
 use std::collections::{BTreeMap, HashMap};
 use stratus_model::{AccountType, Error, Kind, Result};
-use stratus_store::{Account, Domain, Query, Tx, User};
+use stratus_store::{Account, Domain, Query, Tx, User, Zone};
 
 /// What a new account is made of.
 #[derive(Clone)]
@@ -234,6 +234,24 @@ impl Engine {
         Ok(account)
     }
 
+    /// Sets the zone that an account's VMs go to when a deployment names none.
+    pub async fn account_default_zone(&self, call: &Call, account: Account, zone: Zone) -> Result<Account> {
+        call.administer(&account).await?;
+        if zone.domain_id.is_some_and(|d| d != account.domain_id) {
+            return Err(Error::invalid("zoneid", "is private to another domain than the account's"));
+        }
+        let call = call.clone();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.set::<Account>(account.id, vec![("default_zone_id", zone.id.into())]).await?;
+                    call.log(tx, topic(&account), format!("the default zone of account {} is {}", account.name, zone.name)).await?;
+                    tx.must(account.id).await
+                })
+            })
+            .await
+    }
+
     /// Stops the VMs of an account that was disabled.
     async fn account_vms_stop(&self, _call: &Call, _account: &Account) -> Result<()> {
         // HOOK: vm.rs stops them here once there is a verb for it.
@@ -299,13 +317,7 @@ async fn may_create(call: &Call, kind: AccountType, domain: &Domain) -> Result<(
 /// What every account has from the first moment: counters and the security group `default`.
 pub(crate) async fn own_things(engine: &Engine, tx: &mut Tx, account: &Account) -> Result<()> {
     engine.counters_create(tx, "account", account.id).await?;
-    default_group(engine, tx, account).await
-}
-
-/// The `default` security group of a new account.
-async fn default_group(_engine: &Engine, _tx: &mut Tx, _account: &Account) -> Result<()> {
-    // HOOK: engine.default_group_create(tx, account.id, account.domain_id).await, once security_group.rs has it.
-    Ok(())
+    engine.default_group_create(tx, account.id, account.domain_id).await.map(drop)
 }
 
 /// Twelve digits that no account has yet, the first not 0: EC2 clients take the text for a number.

@@ -5,8 +5,8 @@ use crate::user::user_remove;
 use crate::{Call, Engine};
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{
-    Account, IpAddress, Network, Query, ResourceCount, SecurityGroup, SecurityGroupRule, Setting, SshKeyPair, Table, Template, Tx, User,
-    Vm, Volume,
+    Account, IpAddress, Network, Query, ResourceCount, SecurityGroup, SecurityGroupRule, Setting, SshKeyPair, Table, Tag, Template, Tx,
+    User, Vm, Volume,
 };
 
 impl Engine {
@@ -49,6 +49,7 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("group_id", "id", mine())).await?;
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("allowed_group_id", "id", mine())).await?;
     tx.update::<SecurityGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.delete::<Tag>(Query::all().eq("account_id", account.id)).await?;
     tx.delete::<Setting>(Query::all().eq("scope", "account").eq("scope_id", account.id)).await?;
     call.log(tx, topic(account), format!("deleted account {}", account.name)).await
 }

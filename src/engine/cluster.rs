@@ -167,6 +167,25 @@ impl Engine {
             .await
     }
 
+    /// Carries a setting of a cluster into its row: the over-commitment factors, which its hosts' capacity is made with.
+    pub(crate) async fn cluster_setting(&self, tx: &mut Tx, id: i64, name: &str, value: Option<&str>) -> Result<()> {
+        let column = match name {
+            "cpu.overprovisioning.factor" => "cpu_overcommit",
+            "mem.overprovisioning.factor" => "memory_overcommit",
+            _ => return Ok(()),
+        };
+        let otherwise = || self.settings.text(name).unwrap_or_else(|| "1".into());
+        let ratio = factor("value", &value.map_or_else(otherwise, str::to_owned))?;
+        // The setting of a cluster that is gone changes nothing.
+        match tx.update::<Cluster>(Query::live().eq("id", id), vec![(column, ratio.into())]).await? {
+            0 => Ok(()),
+            _ => {
+                let cluster = tx.must(id).await?;
+                self.retotal(tx, &cluster).await
+            }
+        }
+    }
+
     /// Computes anew what the hosts of a cluster have in all.
     async fn retotal(&self, tx: &mut Tx, cluster: &Cluster) -> Result<()> {
         for host in tx.find::<Host>(Query::live().eq("cluster_id", cluster.id)).await? {

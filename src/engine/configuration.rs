@@ -94,6 +94,9 @@ impl Engine {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    if place.scope == "cluster" {
+                        again.cluster_setting(tx, place.id, &name, content.as_deref()).await?;
+                    }
                     let at = Query::all().eq("name", name.as_str()).eq("scope", place.scope).eq("scope_id", place.id);
                     if tx.update::<Setting>(at, vec![("content", content.clone().into())]).await? == 0 {
                         let mut row = Setting { name, scope: place.scope.into(), scope_id: place.id, content, ..Default::default() };

@@ -188,8 +188,9 @@ impl Engine {
             let address = Location::of_host(url)?;
             set.extend([("url", address.to_string().into()), ("ip_address", address.host.clone().into()), ("name", address.name().into())]);
         }
-        let (call, id) = (call.clone(), host.id);
-        self.db
+        let (again, call, id) = (call.clone(), call.clone(), host.id);
+        let after = self
+            .db
             .write(move |tx| {
                 Box::pin(async move {
                     let before: Host = hold(tx, Kind::Host, id).await?;
@@ -209,7 +210,9 @@ impl Engine {
                     Ok(after)
                 })
             })
-            .await
+            .await?;
+        // At another place it is another connection, and maybe another machine.
+        if after.url == host.url { Ok(after) } else { self.host_reconnect(&again, &after).await }
     }
 
     /// Keeps other credentials for a host or all hosts of a cluster. What the host itself accepts is not changed.

@@ -136,8 +136,11 @@ impl Engine {
         let size = driver.connect(&store.uuid, &store.url).await.map_err(|e| unreachable("image store", e))?;
         store.total_bytes = i64::try_from(size.total).unwrap_or(i64::MAX);
         store.used_bytes = i64::try_from(size.used).unwrap_or(i64::MAX);
-        let call = call.clone();
-        self.db.write(move |tx| Box::pin(async move { insert(tx, &call, store).await })).await
+        let inner = call.clone();
+        let store = self.db.write(move |tx| Box::pin(async move { insert(tx, &inner, store).await })).await?;
+        // The built-in templates wait for a zone's first store.
+        self.templates_take_up(call, Some(store.id)).await?;
+        Ok(store)
     }
 
     /// Removes an image store that nothing of users is on.
@@ -214,6 +217,9 @@ async fn insert(tx: &mut Tx, call: &Call, mut store: ImageStore) -> Result<Image
     refuse_twice(tx.find_one(twice(&store)).await?)?;
     refuse_name::<ImageStore>(tx, Query::all().eq_opt("zone_id", store.zone_id), Kind::ImageStore, &store.name).await?;
     tx.insert(&mut store).await?;
+    for zone in tx.find::<Zone>(Query::live().eq_opt("id", store.zone_id)).await? {
+        call.builtin_templates_arrive(tx, zone.id, store.id).await?;
+    }
     call.log(tx, Topic::of_caller(call, Kind::ImageStore, store.id), format!("image store {} added", store.name)).await?;
     Ok(store)
 }

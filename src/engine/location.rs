@@ -98,8 +98,9 @@ fn split_port(authority: &str) -> Option<(String, Option<u16>)> {
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     let port = match port {
+        // `nfs://host:/path`, as many write it, is the scheme's own port.
+        Some("") | None => None,
         Some(p) => Some(p.parse::<u16>().ok().filter(|p| *p > 0)?),
-        None => None,
     };
     host.chars().all(plain).then(|| (host.to_owned(), port))
 }
@@ -113,13 +114,14 @@ mod tests {
         for text in ["http://sim/c0/h0", "nfs://10.0.0.1/export/primary", "http://[fd00::1]:8250/x?cpus=16", "sharedmountpoint:///mnt/p"] {
             assert_eq!(Location::parse(text).expect("a URL").to_string(), text);
         }
+        assert_eq!(Location::parse("nfs://10.0.0.1:/a").expect("a URL").to_string(), "nfs://10.0.0.1/a");
         assert_eq!(Location::parse("NFS://Server/a/").expect("a URL").to_string(), "nfs://Server/a");
         assert_eq!(Location::parse("http://sim/c0/h0").expect("a URL").name(), "sim-c0-h0");
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused_without_repeating_secrets() {
-        for text in ["sim/c0/h0", "http//sim", "://sim", "http://a b/", "http://h:99999/", "nfs://h/../x", "nfs://h/a#b", "http://h:/x"] {
+        for text in ["sim/c0/h0", "http//sim", "://sim", "http://a b/", "http://h:99999/", "nfs://h/../x", "nfs://h/a#b", "http://h:0/x"] {
             assert!(Location::parse(text).is_err(), "{text}");
         }
         let e = Location::parse("http://root:hunter2@host/").expect_err("credentials").to_string();

@@ -295,7 +295,7 @@ fn plan(ask: NetworkOfferingCreate, now: Micros) -> Result<(NetworkOffering, Pai
     if has("SourceNat") && shared {
         return Err(Error::invalid("supportedservices", "SourceNat works on Isolated networks only"));
     }
-    for needs in ["StaticNat", "PortForwarding"].into_iter().filter(|s| has(s) && !shared && !has("SourceNat")) {
+    if let Some(needs) = ["StaticNat", "PortForwarding"].into_iter().find(|s| has(s) && !shared && !has("SourceNat")) {
         return Err(Error::invalid("supportedservices", format!("{needs} needs SourceNat")));
     }
     let specify_vlan = ask.specify_vlan.unwrap_or(false);

@@ -145,6 +145,7 @@ impl Engine {
                     }
                     tx.delete::<SecurityGroupRule>(Query::all().eq("group_id", group.id)).await?;
                     tx.delete::<SecurityGroupMember>(Query::all().eq("group_id", group.id)).await?;
+                    call.tags_forget(tx, "SecurityGroup", group.id).await?;
                     call.log(tx, topic(&group), format!("Security group {} deleted, id={}", group.name, group.uuid)).await
                 })
             })

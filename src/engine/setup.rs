@@ -53,14 +53,13 @@ impl Engine {
         self.seeds(tx, now).await
     }
 
-    /// What the other nouns' files add to a fresh install. One line each.
+    /// What the other nouns' files add to a fresh install. One line each, in the order in which they lean on each other.
     async fn seeds(&self, tx: &mut Tx, now: Micros) -> Result<()> {
-        // SEED: crate::network_offering::seed_network_offerings(tx, now).await?;
-        // SEED: crate::service_offering::seed_offerings(tx, now).await?;
-        // SEED: crate::os_type::seed_os_types(tx, now).await?;
-        // SEED: crate::template::seed_templates(tx, now).await?;
-        let _ = (tx, now);
-        Ok(())
+        crate::network_offering::seed_network_offerings(tx, now).await?;
+        crate::service_offering::seed_service_offerings(tx, now).await?;
+        crate::disk_offering::seed_disk_offerings(tx, now).await?;
+        crate::os_type::seed_os_types(tx).await?;
+        crate::template_fetch::seed_templates(tx, now).await
     }
 
     async fn first_domain(&self, tx: &mut Tx, now: Micros) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! Who may use one: its owner, everybody when it is public, and the accounts it is shared with; administrators those of their
 //! domains. What one may not use does not exist for one.
-use crate::template_fetch::{DOWNLOADED, topic, waiting};
+use crate::template_fetch::{DOWNLOADED, counted, topic, waiting};
 use crate::{Call, Engine, ListScope, Listing};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -349,7 +349,7 @@ impl Engine {
     }
 
     /// Changes what is said of a template.
-    pub async fn template_update(&self, call: &Call, id: i64, ask: TemplateUpdate) -> Result<Template> {
+    pub async fn template_update(&self, call: &Call, template: &Template, ask: TemplateUpdate) -> Result<Template> {
         if ask.routing.is_some() && !call.caller.is_root() {
             return Err(Error::Denied("Only root administrators may make templates routing ones".into()));
         }
@@ -357,7 +357,7 @@ impl Engine {
             return Err(Error::invalid("name", "must not be empty"));
         }
         let format = ask.format.as_deref().map(format_word).transpose()?;
-        let kind = ask.routing.map(|r| if r { "ROUTING" } else { "USER" });
+        let kind = ask.routing.filter(|_| counted(template)).map(|r| if r { "ROUTING" } else { "USER" });
         let set: Vec<(&'static str, Option<Value>)> = vec![
             ("name", ask.name.map(Value::from)),
             ("display_text", ask.display_text.map(Value::from)),
@@ -370,12 +370,8 @@ impl Engine {
             ("template_type", kind.map(Value::from)),
             ("sort_key", ask.sort_key.map(Value::from)),
         ];
-        self.template_set(call, id, set, "changed").await
-    }
-
-    async fn template_set(&self, call: &Call, id: i64, set: Vec<(&'static str, Option<Value>)>, what: &'static str) -> Result<Template> {
         let set: Vec<(&'static str, Value)> = set.into_iter().filter_map(|(c, v)| Some((c, v?))).collect();
-        let call = call.clone();
+        let (call, id) = (call.clone(), template.id);
         self.db
             .write(move |tx| {
                 Box::pin(async move {
@@ -383,7 +379,7 @@ impl Engine {
                         tx.set::<Template>(id, set).await?;
                     }
                     let row = tx.must::<Template>(id).await?;
-                    call.log(tx, topic(&row), format!("Template {} {what}, id={}", row.name, row.uuid)).await?;
+                    call.log(tx, topic(&row), format!("Template {} changed, id={}", row.name, row.uuid)).await?;
                     Ok(row)
                 })
             })
@@ -476,7 +472,7 @@ impl Call {
 }
 
 async fn insert(tx: &mut Tx, call: &Call, mut row: Template, stores: Vec<(i64, i64)>) -> Result<(Template, Vec<TemplateStore>)> {
-    if row.template_type == "USER" {
+    if counted(&row) {
         call.take(tx, row.account_id, &[(Limit::Template, 1)]).await?;
     }
     tx.insert(&mut row).await?;
@@ -492,10 +488,10 @@ async fn insert(tx: &mut Tx, call: &Call, mut row: Template, stores: Vec<(i64, i
 
 /// Takes a template's places away, and the template with the last one.
 async fn forget(tx: &mut Tx, call: &Call, template: Template, going: Vec<TemplateStore>) -> Result<()> {
-    let user = template.template_type == "USER";
+    let counted = counted(&template);
     for at in going {
         let at = tx.must::<TemplateStore>(at.id).await?;
-        if !tx.remove::<TemplateStore>(at.id, call.now()).await? || at.state != DOWNLOADED || !user {
+        if !tx.remove::<TemplateStore>(at.id, call.now()).await? || at.state != DOWNLOADED || !counted {
             continue;
         }
         call.give_back(tx, template.account_id, &[(Limit::SecondaryStorage, at.physical_bytes)]).await?;
@@ -514,7 +510,7 @@ async fn forget(tx: &mut Tx, call: &Call, template: Template, going: Vec<Templat
     if tx.count::<TemplateStore>(Query::live().eq("template_id", template.id)).await? == 0
         && tx.remove::<Template>(template.id, call.now()).await?
     {
-        if user {
+        if counted {
             call.give_back(tx, template.account_id, &[(Limit::Template, 1)]).await?;
         }
         tx.delete::<TemplatePermission>(Query::all().eq("template_id", template.id)).await?;

@@ -192,6 +192,10 @@ impl Engine {
                     let mut zone = zone;
                     refuse_name::<Zone>(tx, Query::all(), Kind::Zone, &zone.name).await?;
                     tx.insert(&mut zone).await?;
+                    // A store that serves every zone serves this one too.
+                    if let Some(store) = tx.find_one::<ImageStore>(Query::live().null("zone_id")).await? {
+                        call.builtin_templates_arrive(tx, zone.id, store.id).await?;
+                    }
                     call.log(tx, Topic::of_caller(&call, Kind::Zone, zone.id), format!("zone {} created", zone.name)).await?;
                     Ok(zone)
                 })

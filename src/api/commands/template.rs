@@ -1,5 +1,284 @@
-//! See `commands/mod.rs`.
-#[allow(unused_imports, reason = "no command here yet")]
+//! Templates.
+use crate::declare::Texts;
 use crate::prelude::*;
+use crate::views::template as view;
+use stratus_engine::template::{TemplateFilter, TemplateInZone, TemplateList, TemplatePermissionUpdate, TemplateRegister, TemplateUpdate};
 
-pub(crate) fn register(_: &mut Registry) {}
+found!(Template owned);
+
+/// Lists templates, one record a template and zone.
+#[derive(Command)]
+#[command(name = "listTemplates", roles = "all", answer = "template", view = view::Template)]
+pub struct List {
+    /// which are meant: featured, self, selfexecutable, sharedexecutable, executable, community or all
+    templatefilter: String,
+    /// only those for this hypervisor
+    hypervisor: Option<String>,
+    /// only the template with this ID
+    id: Option<Ref<store::Template>>,
+    /// only those with this name
+    name: Option<String>,
+    /// true for deleted ones too; for root administrators
+    #[param(since = "4.2")]
+    showremoved: Option<bool>,
+    /// only those in the zone with this ID
+    zoneid: Option<Ref<store::Zone>>,
+    #[param(flatten)]
+    tags: Tags,
+    #[param(flatten)]
+    scoped: Scoped,
+    #[param(flatten)]
+    page: Paging,
+}
+impl Run for List {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let page = self.page.range(call)?;
+        let filter = TemplateFilter::read(&self.templatefilter)?;
+        // Only root may ask for all, and means all.
+        let scope = self.scoped.scope(call, self.id.is_some() || filter == TemplateFilter::All).await?;
+        let ask = TemplateList {
+            filter,
+            scope,
+            id: self.id.map(|t| t.0.id),
+            name: self.name,
+            hypervisor: self.hypervisor,
+            zone: self.zoneid.map(|z| z.0.id),
+            keyword: self.page.keyword,
+            tags: self.tags.0,
+            removed: self.showremoved.unwrap_or(false),
+            iso: false,
+            page,
+        };
+        let found = call.template_list(call, ask).await?;
+        Ok(Answer::list(found.count, view::of(call, found.rows).await?))
+    }
+}
+
+/// Registers a template from a URL; it is fetched in the background.
+#[derive(Command)]
+#[command(name = "registerTemplate", roles = "all", answer = "template", view = view::Template, event = "TEMPLATE.CREATE")]
+pub struct Register {
+    /// what it says of itself
+    #[param(length = 4096)]
+    displaytext: String,
+    /// the format of its disk: QCOW2, RAW, VHD, OVA …
+    format: String,
+    /// the hypervisor that it is for
+    hypervisor: String,
+    /// its name
+    name: String,
+    /// the ID of its OS type
+    ostypeid: Ref<store::OsType>,
+    /// where it is fetched from, http or https
+    url: String,
+    /// the ID of the zone that it is to be in; -1 for all of them
+    #[param(kind = "uuid")]
+    zoneid: String,
+    /// the account that is to own it; needs domainid unless it is in the caller's domain
+    account: Option<String>,
+    /// 32 or 64 (the default)
+    bits: Option<i64>,
+    /// the checksum that its file must have
+    checksum: Option<String>,
+    /// more about it, details[0].name=value
+    details: Option<MapList>,
+    /// the ID of that account's domain
+    domainid: Option<Ref<store::Domain>>,
+    /// whether its VMs can grow while they run
+    #[param(since = "4.2")]
+    isdynamicallyscalable: Option<bool>,
+    /// whether it can be downloaded
+    isextractable: Option<bool>,
+    /// whether it is shown before others; for root administrators
+    isfeatured: Option<bool>,
+    /// whether everybody may use it
+    ispublic: Option<bool>,
+    /// whether virtual routers are made of it; for root administrators
+    #[param(since = "4.2")]
+    isrouting: Option<bool>,
+    /// whether its VMs can set a password at start
+    passwordenabled: Option<bool>,
+    /// a project that is to own it
+    #[param(kind = "uuid", since = "3.0")]
+    projectid: Refused,
+    /// whether it needs hardware virtualisation (the default)
+    requireshvm: Option<bool>,
+    /// whether its VMs take a key pair
+    #[param(since = "3.0")]
+    sshkeyenabled: Option<bool>,
+    /// its tag for the allocator
+    templatetag: Option<String>,
+}
+impl Run for Register {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let _ = self.projectid;
+        let owner = call.acting_account(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0)).await?;
+        let template = store::Template {
+            name: self.name,
+            display_text: self.displaytext,
+            format: self.format,
+            hypervisor: Some(self.hypervisor),
+            os_type_id: self.ostypeid.0.id,
+            url: Some(self.url),
+            checksum: self.checksum,
+            bits: self.bits.unwrap_or(64),
+            requires_hvm: self.requireshvm.unwrap_or(true),
+            password_enabled: self.passwordenabled.unwrap_or(false),
+            ssh_key_enabled: self.sshkeyenabled.unwrap_or(false),
+            is_public: self.ispublic.unwrap_or(false),
+            is_featured: self.isfeatured.unwrap_or(false),
+            is_extractable: self.isextractable.unwrap_or(false),
+            is_dynamic: self.isdynamicallyscalable.unwrap_or(false),
+            is_routing: self.isrouting.unwrap_or(false),
+            tag: self.templatetag,
+            ..Default::default()
+        };
+        let zone = zone(call, &self.zoneid).await?;
+        let details = self.details.map(|d| d.merged()).unwrap_or_default();
+        let made = call.template_register(call, &owner, TemplateRegister { template, zone, details }).await?;
+        Ok(Answer::list(made.len() as i64, view::of(call, made).await?))
+    }
+}
+
+/// The zone with this ID; none for `-1`, which means all of them.
+async fn zone(call: &Call, id: &str) -> Result<Option<store::Zone>> {
+    match id.trim().parse::<i64>() {
+        Ok(-1) => Ok(None),
+        Ok(n) => {
+            let found = call.db.find_one(store::Query::live().eq("id", n)).await?;
+            found.map(Some).ok_or_else(|| Error::not_found(Kind::Zone, id))
+        }
+        Err(_) => call.db.by_uuid(Kind::Zone, &id.trim().to_ascii_lowercase()).await.map(Some),
+    }
+}
+
+/// Changes what is said of a template.
+#[derive(Command)]
+#[command(name = "updateTemplate", roles = "all", answer = "template", view = view::Template, event = "TEMPLATE.UPDATE")]
+pub struct Update {
+    /// the ID of the template
+    id: Owned<store::Template>,
+    /// whether a VM can boot from it
+    bootable: Option<bool>,
+    /// what it is to say of itself
+    #[param(length = 4096)]
+    displaytext: Option<String>,
+    /// the format of its disk
+    format: Option<String>,
+    /// whether its VMs can grow while they run
+    #[param(since = "4.2")]
+    isdynamicallyscalable: Option<bool>,
+    /// whether virtual routers are made of it; for root administrators
+    #[param(since = "4.2")]
+    isrouting: Option<bool>,
+    /// its new name
+    name: Option<String>,
+    /// the ID of its OS type
+    ostypeid: Option<Ref<store::OsType>>,
+    /// whether its VMs can set a password at start
+    passwordenabled: Option<bool>,
+    /// its place in lists, small ones first
+    #[param(since = "3.0")]
+    sortkey: Option<i64>,
+}
+impl Run for Update {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let ask = TemplateUpdate {
+            name: self.name,
+            display_text: self.displaytext,
+            format: self.format,
+            os_type: self.ostypeid.map(|o| o.0),
+            bootable: self.bootable,
+            password_enabled: self.passwordenabled,
+            dynamic: self.isdynamicallyscalable,
+            routing: self.isrouting,
+            sort_key: self.sortkey,
+        };
+        let template = call.template_update(call, &self.id.0, ask).await?;
+        let at = call.db.find_one(store::Query::live().eq("template_id", template.id)).await?.unwrap_or_default();
+        let mut views = view::of(call, vec![TemplateInZone { template, at }]).await?;
+        views.pop().map(Answer::one).ok_or_else(|| Error::internal("a template without a record"))
+    }
+}
+
+/// Deletes a template in a zone or everywhere; VMs that were made of it go on.
+#[derive(Command)]
+#[command(name = "deleteTemplate", roles = "all", event = "TEMPLATE.DELETE", job = "deleting a template", on = "id")]
+pub struct Delete {
+    /// the ID of the template
+    id: Owned<store::Template>,
+    /// the ID of the only zone that it is to go from
+    zoneid: Option<Ref<store::Zone>>,
+}
+impl Run for Delete {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        call.template_delete(call, self.id.0, self.zoneid.map(|z| z.0.id)).await?;
+        Ok(Answer::success())
+    }
+}
+
+/// Says whom a template is shared with.
+#[derive(Command)]
+#[command(name = "listTemplatePermissions", roles = "all", answer = "templatepermission", view = view::TemplatePermissions)]
+pub struct ListPermissions {
+    /// the ID of the template
+    id: Owned<store::Template>,
+}
+impl Run for ListPermissions {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let template = self.id.0;
+        let account = Texts(call.template_permissions(&template).await?);
+        let domain = call.db.get::<store::Domain>(template.domain_id).await?;
+        Ok(Answer::one(view::TemplatePermissions {
+            id: template.uuid,
+            ispublic: template.is_public,
+            domainid: domain.filter(|_| call.caller.is_admin()).map(|d| d.uuid),
+            account,
+            projectids: None,
+        }))
+    }
+}
+
+/// Changes whom a template is shared with.
+#[derive(Command)]
+#[command(name = "updateTemplatePermissions", roles = "all", event = "TEMPLATE.UPDATE")]
+pub struct UpdatePermissions {
+    /// the ID of the template
+    id: Owned<store::Template>,
+    /// the names of accounts of its domain, comma separated
+    accounts: Option<Vec<String>>,
+    /// whether it can be downloaded; for root administrators
+    isextractable: Option<bool>,
+    /// whether it is shown before others; for root administrators
+    isfeatured: Option<bool>,
+    /// whether everybody may use it
+    ispublic: Option<bool>,
+    /// add or remove the accounts, or reset everything
+    op: Option<String>,
+    /// projects that it is to be shared with
+    #[param(kind = "list", since = "3.0")]
+    projectids: Refused,
+}
+impl Run for UpdatePermissions {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let _ = self.projectids;
+        let ask = TemplatePermissionUpdate {
+            public: self.ispublic,
+            featured: self.isfeatured,
+            extractable: self.isextractable,
+            op: self.op,
+            accounts: self.accounts.unwrap_or_default(),
+        };
+        call.template_share(call, &self.id.0, ask).await?;
+        Ok(Answer::success())
+    }
+}
+
+pub(crate) fn register(r: &mut Registry) {
+    r.add::<List>();
+    r.add::<Register>();
+    r.add::<Update>();
+    r.add::<Delete>();
+    r.add::<ListPermissions>();
+    r.add::<UpdatePermissions>();
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use stratus_drivers::{DriverError, Registry};
 use stratus_engine::capacities::{Capacity, CapacityAsk, Level, kind};
 use stratus_engine::cluster::{ClusterAdd, ClusterUpdate};
+use stratus_engine::configuration::Place;
 use stratus_engine::host::{HostAdd, HostFilter, HostUpdate};
 use stratus_engine::image_store::ImageStoreAdd;
 use stratus_engine::pod::{PodCreate, PodUpdate};
@@ -307,6 +308,11 @@ async fn capacity_is_what_hosts_and_pools_have_and_over_commitment_multiplies_it
     assert_eq!(of(kind::CPU), figure(kind::CPU, 2 * 8 * 2000 * 2, 4000));
     assert_eq!(of(kind::MEMORY), figure(kind::MEMORY, 128 << 30, 1 << 30));
     assert_eq!(of(kind::STORAGE).total, 1 << 40);
+    let place = Place { scope: "cluster", id: cluster.id };
+    c.configuration_update(c, "mem.overprovisioning.factor", Some("1.5".into()), place).await.unwrap();
+    let memory = c.capacity_list(CapacityAsk { kind: Some(kind::MEMORY), ..Default::default() }).await.unwrap();
+    assert_eq!(memory[0].total, 192 << 30, "a cluster's setting is its over-commitment");
+    c.configuration_update(c, "mem.overprovisioning.factor", Some("0.5".into()), place).await.unwrap_err();
     let zones = c.capacity_list(CapacityAsk { kind: Some(kind::PRIVATE_IP), ..Default::default() }).await.unwrap();
     assert_eq!(zones, vec![Capacity { kind: kind::PRIVATE_IP, zone: zone.id, pod: None, cluster: None, total: 8, used: 0 }]);
     invalid(

@@ -48,6 +48,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<Network>(),
         info::<IpRange>(),
         info::<IpAddress>(),
+        info::<Vnet>(),
         info::<Nic>(),
         info::<SecurityGroup>(),
         info::<SecurityGroupRule>(),

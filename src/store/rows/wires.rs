@@ -93,6 +93,10 @@ table! {
     }
 }
 table! {
+    /// A VLAN or VNI of a physical network that a network has taken; one row a taken number.
+    Vnet in "vnet" { physical_network_id: i64, number: i64, network_id: i64, created: i64 }
+}
+table! {
     /// A NIC of a VM.
     Nic in "nic" {
         uuid: String, vm_id: i64, network_id: i64, account_id: i64, domain_id: i64, zone_id: i64, mac: String, ip4: Option<String>, ip6: Option<String>,

@@ -428,6 +428,15 @@ create index ip_address_pod_id_state_id on ip_address (pod_id, state, id);
 create index ip_address_nic_id on ip_address (nic_id);
 create index ip_address_vm_id on ip_address (vm_id);
 create index ip_address_account_id on ip_address (account_id);
+create table vnet (
+  id bigint not null auto_increment primary key,
+  physical_network_id bigint not null,
+  number bigint not null,
+  network_id bigint not null,
+  created bigint not null
+) engine=InnoDB default charset=utf8mb4 collate=utf8mb4_bin;
+create unique index vnet_physical_network_id_number on vnet (physical_network_id, number);
+create index vnet_network_id on vnet (network_id);
 create table nic (
   id bigint not null auto_increment primary key,
   uuid char(36) character set ascii collate ascii_bin not null,

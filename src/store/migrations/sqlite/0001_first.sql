@@ -428,6 +428,15 @@ create index ip_address_pod_id_state_id on ip_address (pod_id, state, id);
 create index ip_address_nic_id on ip_address (nic_id);
 create index ip_address_vm_id on ip_address (vm_id);
 create index ip_address_account_id on ip_address (account_id);
+create table vnet (
+  id integer primary key autoincrement,
+  physical_network_id integer not null,
+  number integer not null,
+  network_id integer not null,
+  created integer not null
+) strict;
+create unique index vnet_physical_network_id_number on vnet (physical_network_id, number);
+create index vnet_network_id on vnet (network_id);
 create table nic (
   id integer primary key autoincrement,
   uuid text not null,
