@@ -169,7 +169,8 @@ async fn make(tx: &mut Tx, kind: &str, uuids: Vec<String>, now: i64) -> Result<H
     let mut made: HashMap<String, String> = rows.into_iter().map(|r| (r.uuid, r.ec2_id)).collect();
     let fresh: Vec<&String> = uuids.iter().filter(|u| !made.contains_key(*u)).collect();
     let wanted: Vec<String> = fresh.iter().map(|u| format!("{kind}-{}", digits(u))).collect();
-    let mut taken: HashSet<String> = tx.find::<Ec2Id>(Query::all().within("ec2_id", &wanted)).await?.into_iter().map(|r| r.ec2_id).collect();
+    let mut taken: HashSet<String> =
+        tx.find::<Ec2Id>(Query::all().within("ec2_id", &wanted)).await?.into_iter().map(|r| r.ec2_id).collect();
     let mut rows = Vec::with_capacity(fresh.len());
     for (uuid, mut id) in fresh.into_iter().zip(wanted) {
         let mut text = uuid.clone();
