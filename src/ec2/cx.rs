@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stratus_engine::Engine;
-use stratus_model::{Caller, Micros};
+use stratus_model::{Caller, Error, Micros};
 
 /// One call of an action: who asks, what, in which version.
 pub struct Cx {
@@ -40,7 +40,18 @@ impl Cx {
 
     /// Runs a native command.
     pub async fn native(&self, command: &str, parameters: Parameters) -> Outcome<Value> {
-        Ok(self.door.native.call(&self.caller, command, parameters).await?)
+        self.door.native.call(&self.caller, command, parameters).await.map_err(|e| self.fault(e))
+    }
+    /// A native error as this caller may see it: how full the cloud is, host by host, is for administrators.
+    pub fn fault(&self, e: Error) -> Fault {
+        let why = match &e {
+            Error::NoCapacity(_) => "There is not enough capacity for the request",
+            Error::NoAddress(_) => "There is no free address for the request",
+            Error::Unavailable(_) => "A part of the cloud that the request needs is not available now",
+            _ => return e.into(),
+        };
+        let fault = Fault::from(e);
+        if self.caller.is_root() { fault } else { Fault { message: why.into(), ..fault } }
     }
     /// Runs a native command with the parameters given in pairs.
     pub async fn say<const N: usize>(&self, command: &str, parameters: [(&str, &str); N]) -> Outcome<Value> {
@@ -56,7 +67,7 @@ impl Cx {
     pub async fn finish(&self, command: &str, parameters: Parameters, patience: Duration) -> Outcome<Value> {
         let begun = self.native(command, parameters).await?;
         match begun.get("jobid").and_then(Value::as_str) {
-            Some(job) => Ok(self.door.native.wait(job, patience).await?),
+            Some(job) => self.door.native.wait(job, patience).await.map_err(|e| self.fault(e)),
             None => Ok(begun),
         }
     }

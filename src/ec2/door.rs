@@ -76,7 +76,7 @@ async fn render(cx: &Cx, record: &Value, request_id: &str) -> Outcome<Vec<u8>> {
     let mut fields = vec![tree::text("requestId", request_id)];
     fields.extend(tree::build(&cx.action.answer, record, &cx.version));
     let mut wanted = Vec::new();
-    tree::ids(fields.iter().map(|(_, n): &(String, Node)| n), &mut |kind, uuid| wanted.push((kind, uuid.to_owned())));
+    fields.iter().for_each(|(_, node)| tree::ids(node, &mut |kind, uuid| wanted.push((kind, uuid.to_owned()))));
     let mut names = Names::default();
     names.learn(cx.engine(), wanted).await?;
     let namespace = format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text());

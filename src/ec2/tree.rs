@@ -45,15 +45,13 @@ fn node(content: &Content, record: &Value, version: &Version) -> Option<Node> {
     }
 }
 
-/// Calls `each` with every id in a tree.
-pub fn ids<'n>(fields: impl IntoIterator<Item = &'n Node>, each: &mut dyn FnMut(&'static str, &str)) {
-    for node in fields {
-        match node {
-            Node::Leaf(Leaf::Id { kind, uuid }) => each(kind, uuid),
-            Node::Leaf(Leaf::Text(_)) => {}
-            Node::Fields(fields) => ids(fields.iter().map(|(_, n)| n), each),
-            Node::Set(items) => ids(items, each),
-        }
+/// Calls `each` with every id below a node.
+pub fn ids(node: &Node, each: &mut dyn FnMut(&'static str, &str)) {
+    match node {
+        Node::Leaf(Leaf::Id { kind, uuid }) => each(kind, uuid),
+        Node::Leaf(Leaf::Text(_)) => {}
+        Node::Fields(fields) => fields.iter().for_each(|(_, node)| ids(node, each)),
+        Node::Set(items) => items.iter().for_each(|node| ids(node, each)),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is done to volumes.
-use super::{instances, launch_disks, tags, volumes};
+use super::{instances, launch_disks, tags, tokens, volumes};
 use crate::cx::{pairs, set, text};
 use crate::native::Parameters;
 use crate::run::{dry_run, one};
@@ -17,6 +17,35 @@ async fn named(cx: &Cx) -> Outcome<Value> {
 /// `CreateVolume`.
 pub async fn create(cx: &Cx) -> Outcome<Value> {
     tags::check_launch(cx, &["volume"])?;
+    if cx.input.flag("DryRun") {
+        plan(cx).await?;
+        return Err(dry_run());
+    }
+    let uuid = match tokens::claim(cx).await? {
+        Some(uuid) => uuid,
+        None => {
+            let outcome = make(cx).await;
+            tokens::settle(cx, &outcome).await?;
+            outcome?
+        }
+    };
+    let found = one(cx, "listVolumes", &uuid).await?.unwrap_or_else(|| json!({ "id": uuid }));
+    let mut record = volumes::gather(cx, vec![found]).await?.pop().unwrap_or_default();
+    if text(&record, "zonename").is_empty() {
+        set(&mut record, "zonename", cx.input.require("AvailabilityZone")?);
+    }
+    set(&mut record, "ec2state", "creating");
+    Ok(record)
+}
+
+async fn make(cx: &Cx) -> Outcome<String> {
+    let begun = cx.native("createVolume", plan(cx).await?).await?;
+    let uuid = text(&begun, "id").to_owned();
+    tags::of_launch(cx, "volume", "Volume", std::slice::from_ref(&uuid)).await?;
+    Ok(uuid)
+}
+
+async fn plan(cx: &Cx) -> Outcome<Parameters> {
     let name = cx.input.require("AvailabilityZone")?;
     let zones = cx.list("listZones", Parameters::new()).await?;
     let zone = zones.iter().find(|z| text(z, "name") == name);
@@ -33,19 +62,7 @@ pub async fn create(cx: &Cx) -> Outcome<Value> {
         }
         (None, None) => return Err(Fault::missing("Size")),
     }
-    if cx.input.flag("DryRun") {
-        return Err(dry_run());
-    }
-    let begun = cx.native("createVolume", native).await?;
-    let uuid = text(&begun, "id").to_owned();
-    tags::of_launch(cx, "volume", "Volume", std::slice::from_ref(&uuid)).await?;
-    let found = one(cx, "listVolumes", &uuid).await?.unwrap_or_else(|| json!({ "id": uuid }));
-    let mut record = volumes::gather(cx, vec![found]).await?.pop().unwrap_or_default();
-    if text(&record, "zonename").is_empty() {
-        set(&mut record, "zonename", name);
-    }
-    set(&mut record, "ec2state", "creating");
-    Ok(record)
+    Ok(native)
 }
 
 /// `AttachVolume`.

@@ -1,15 +1,12 @@
 //! `RunInstances`: as many as asked for, at least `MinCount` or none; answered when the VMs have ids, not when they run.
 use super::launch_disks::{self, Disks};
-use super::{instances, networks, tags};
+use super::{instances, networks, tags, tokens};
 use crate::cx::{pairs, text};
 use crate::mapping::request::decode;
 use crate::native::Parameters;
 use crate::run::{dry_run, each};
 use crate::{Cx, Fault, Outcome};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::time::Duration;
-use stratus_engine::ec2_id::Claim;
 
 /// The type of an instance when none is given.
 const TYPE: &str = "m1.small";
@@ -30,36 +27,19 @@ struct Plan {
 pub async fn run(cx: &Cx) -> Outcome<Value> {
     let (min, max) = count(cx)?;
     tags::check_launch(cx, &["instance", "volume"])?;
-    let Some(token) = cx.input.get("ClientToken").filter(|t| !t.is_empty()) else {
-        let plan = plan(cx).await?;
-        if cx.input.flag("DryRun") {
-            return Err(dry_run());
-        }
-        return show(cx, &launch(cx, &plan, min, max).await?).await;
-    };
     if cx.input.flag("DryRun") {
         plan(cx).await?;
         return Err(dry_run());
     }
-    let request: String = Sha256::digest(cx.input.essence().as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-    if let Some(reservation) = claim(cx, token, &request).await? {
+    if let Some(reservation) = tokens::claim(cx).await? {
         return show(cx, &reservation).await;
     }
-    let account = cx.caller.account_id;
     let outcome = match plan(cx).await {
         Ok(plan) => launch(cx, &plan, min, max).await,
         Err(fault) => Err(fault),
     };
-    match outcome {
-        Ok(reservation) => {
-            cx.engine().ec2_token_answer(account, &cx.action.name, token, &reservation).await?;
-            show(cx, &reservation).await
-        }
-        Err(fault) => {
-            cx.engine().ec2_token_drop(account, &cx.action.name, token).await?;
-            Err(fault)
-        }
-    }
+    tokens::settle(cx, &outcome).await?;
+    show(cx, &outcome?).await
 }
 
 fn count(cx: &Cx) -> Outcome<(usize, usize)> {
@@ -74,26 +54,6 @@ fn count(cx: &Cx) -> Outcome<(usize, usize)> {
         return Err(Fault::new("InstanceLimitExceeded", format!("One call launches {MOST} instances at most")));
     }
     Ok((usize::try_from(min).unwrap_or(1), usize::try_from(max).unwrap_or(1)))
-}
-
-/// Takes the token. `Some` is the reservation that it made before.
-async fn claim(cx: &Cx, token: &str, request: &str) -> Outcome<Option<String>> {
-    if token.len() > 64 || !token.is_ascii() {
-        return Err(Fault::invalid("ClientToken", "must be at most 64 ASCII characters"));
-    }
-    for _ in 0..40 {
-        match cx.engine().ec2_token_claim(cx.caller.account_id, &cx.action.name, token, request).await? {
-            Claim::Mine => return Ok(None),
-            Claim::Done(reservation) => return Ok(Some(reservation)),
-            Claim::Mismatch => {
-                let why = "The client token was used before with other parameters";
-                return Err(Fault::new("IdempotentParameterMismatch", why));
-            }
-            // The first try is still at work; an impatient client asks again meanwhile.
-            Claim::Pending => tokio::time::sleep(Duration::from_millis(250)).await,
-        }
-    }
-    Err(Fault::new("ServiceUnavailable", "An earlier request with this client token is still at work"))
 }
 
 async fn plan(cx: &Cx) -> Outcome<Plan> {

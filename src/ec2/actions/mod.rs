@@ -11,6 +11,7 @@ mod networks;
 mod places;
 mod rules;
 mod tags;
+mod tokens;
 mod volumes;
 
 use crate::{Cx, Outcome};

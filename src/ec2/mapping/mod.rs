@@ -228,6 +228,14 @@ impl Mappings {
 }
 
 impl Action {
+    /// Whether every function that the mapping names is there.
+    pub fn names_functions_that_exist(&self) -> bool {
+        let there = |name: &Option<String>, found: &dyn Fn(&str) -> bool| name.as_deref().is_none_or(found);
+        there(&self.function, &|n| crate::actions::function(n).is_some())
+            && there(&self.gather, &|n| crate::actions::gather(n).is_some())
+            && there(&self.group, &|n| crate::actions::group(n).is_some())
+    }
+
     fn read(file: File, tables: &Tables) -> Result<Self, String> {
         let request = file.request.iter().map(|(name, text)| Parameter::parse(name, text, tables)).collect::<Result<_, _>>()?;
         let (filters, tags) = match file.filters {

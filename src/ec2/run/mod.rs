@@ -90,6 +90,6 @@ pub async fn one(cx: &Cx, command: &str, uuid: &str) -> Outcome<Option<Value>> {
     match cx.door.native.call(&cx.caller, command, parameters).await {
         Ok(answer) => Ok(crate::cx::objects(answer).pop()),
         Err(Error::NotFound { .. } | Error::Denied(_) | Error::Invalid { .. }) => Ok(None),
-        Err(e) => Err(e.into()),
+        Err(e) => Err(cx.fault(e)),
     }
 }
