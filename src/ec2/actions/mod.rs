@@ -27,6 +27,7 @@ pub type Group = fn(Vec<Value>) -> Vec<Value>;
 
 const FUNCTIONS: &[(&str, Function)] = &[
     ("account_attributes", |cx| Box::pin(places::account_attributes(cx))),
+    ("addresses", |cx| Box::pin(async move { places::addresses(cx) })),
     ("attach_volume", |cx| Box::pin(disks::attach(cx))),
     ("authorize_ingress", |cx| Box::pin(rules::authorize(cx))),
     ("create_group", |cx| Box::pin(groups::create(cx))),

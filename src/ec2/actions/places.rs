@@ -91,6 +91,20 @@ pub async fn account_attributes(cx: &Cx) -> Outcome<Value> {
     Ok(json!({ "all": shown.map(|(name, values)| json!({ "name": name, "values": values })).collect::<Vec<_>>() }))
 }
 
+/// `DescribeAddresses`: nobody can have an elastic address yet, so there are none; one that is asked for is not there.
+pub fn addresses(cx: &Cx) -> Outcome<Value> {
+    crate::filters::parse(&cx.input, cx.action, &cx.version)?;
+    for (parameter, code) in [("PublicIp", "InvalidAddress.NotFound"), ("AllocationId", "InvalidAllocationID.NotFound")] {
+        if let Some(asked) = cx.input.list(parameter).first() {
+            return Err(crate::Fault::new(code, format!("Address '{asked}' not found")));
+        }
+    }
+    if cx.input.flag("DryRun") {
+        return Err(crate::run::dry_run());
+    }
+    Ok(json!({ "all": Vec::<Value>::new() }))
+}
+
 /// A limit of the account; a large number stands for none.
 async fn limit(cx: &Cx, resource: &str) -> Outcome<String> {
     let limits = cx.native("listResourceLimits", pairs([("resourcetype", resource)])).await;

@@ -24,6 +24,7 @@ pub const ACTIONS: &[(&str, &str)] = mappings![
     "DeleteTags",
     "DeleteVolume",
     "DescribeAccountAttributes",
+    "DescribeAddresses",
     "DescribeAvailabilityZones",
     "DescribeImages",
     "DescribeInstanceAttribute",
