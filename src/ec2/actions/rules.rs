@@ -103,7 +103,7 @@ impl Permission {
         if self.protocol == "icmp" {
             p.insert("icmptype".into(), self.from.to_string());
             p.insert("icmpcode".into(), self.to.to_string());
-        } else if self.protocol != "-1" {
+        } else if matches!(self.protocol.as_str(), "tcp" | "udp") {
             p.insert("startport".into(), self.from.to_string());
             p.insert("endport".into(), self.to.to_string());
         }
