@@ -1,1 +1,42 @@
-//! stub
+//! The EC2 door, over Query: authenticates, says an action in native commands by its mapping, and answers in the version asked.
+//!
+//! - **Mappings are data** (`mappings/ec2/`, read by `mapping/`): parameters, native command, ids, filters, the answer's tree with the
+//!   versions in which each element stands. What a table cannot say is a Rust function in `actions/` that the file names.
+//! - **Native commands decide.** Who may, whose things, which limits: the door calls commands by name as the caller and translates what
+//!   comes back. What the native wire does not carry (ids, reservations, launch order, EC2's fingerprints) comes from the engine's
+//!   `ec2_*` verbs, for things that a native list has shown.
+//! - **Nothing is silently empty.** An unknown action, parameter or filter is an error; so is an id that names nothing of the caller's.
+//! - **What is executed is what was signed**: parameters are read once, by `stratus-sigs`, for the signature and for the action.
+//!
+//! Left out: SOAP (it answers that it is unsupported) and S3, which other rooms take over under the same port.
+mod actions;
+mod auth;
+mod cx;
+mod dispatch;
+mod door;
+mod fault;
+mod filters;
+mod input;
+pub mod mapping;
+mod names;
+pub mod native;
+mod paging;
+mod run;
+mod tree;
+mod version;
+
+pub use auth::Signed;
+pub use dispatch::router;
+pub use door::Door;
+pub use fault::{Fault, Outcome};
+pub use native::{InProcess, Native};
+pub use version::{Version, Versions};
+
+pub(crate) use cx::Cx;
+pub(crate) use input::Input;
+pub(crate) use names::Names;
+
+/// How long a call waits for a job whose end its answer needs (a rule of a security group; not a VM).
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(55);
+/// The name of every root device.
+pub(crate) const ROOT_DEVICE: &str = "/dev/sda1";

@@ -23,6 +23,8 @@ pub mod cluster;
 pub mod configuration;
 pub mod disk_offering;
 pub mod domain;
+pub mod ec2_facts;
+pub mod ec2_id;
 mod engine;
 pub mod event;
 mod events;

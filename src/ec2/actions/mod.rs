@@ -1,0 +1,77 @@
+//! What a table cannot say. A mapping names these functions; a test sees to it that each name is there.
+mod attribute;
+mod disks;
+mod groups;
+mod images;
+pub mod instances;
+mod keys;
+mod launch;
+mod launch_disks;
+mod networks;
+mod places;
+mod rules;
+mod tags;
+mod tokens;
+mod volumes;
+
+use crate::{Cx, Outcome};
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+/// Carries an action out.
+pub type Function = for<'a> fn(&'a Cx) -> BoxFuture<'a, Outcome<Value>>;
+/// Joins to native records what the answer shows beside them.
+pub type Gather = for<'a> fn(&'a Cx, Vec<Value>) -> BoxFuture<'a, Outcome<Vec<Value>>>;
+/// Makes groups of records.
+pub type Group = fn(Vec<Value>) -> Vec<Value>;
+
+const FUNCTIONS: &[(&str, Function)] = &[
+    ("account_attributes", |cx| Box::pin(places::account_attributes(cx))),
+    ("addresses", |cx| Box::pin(async move { places::addresses(cx) })),
+    ("attach_volume", |cx| Box::pin(disks::attach(cx))),
+    ("authorize_ingress", |cx| Box::pin(rules::authorize(cx))),
+    ("create_group", |cx| Box::pin(groups::create(cx))),
+    ("create_tags", |cx| Box::pin(tags::create(cx))),
+    ("create_volume", |cx| Box::pin(disks::create(cx))),
+    ("delete_group", |cx| Box::pin(groups::delete(cx))),
+    ("delete_key", |cx| Box::pin(keys::delete(cx))),
+    ("delete_tags", |cx| Box::pin(tags::delete(cx))),
+    ("delete_volume", |cx| Box::pin(disks::delete(cx))),
+    ("detach_volume", |cx| Box::pin(disks::detach(cx))),
+    ("import_key", |cx| Box::pin(keys::import(cx))),
+    ("instance_attribute", |cx| Box::pin(attribute::describe(cx))),
+    ("revoke_ingress", |cx| Box::pin(rules::revoke(cx))),
+    ("run_instances", |cx| Box::pin(launch::run(cx))),
+];
+
+const GATHERS: &[(&str, Gather)] = &[
+    ("groups", |cx, records| Box::pin(groups::gather(cx, records))),
+    ("images", |cx, records| Box::pin(images::gather(cx, records))),
+    ("instance_status", |cx, records| Box::pin(instances::status(cx, records))),
+    ("instance_types", |_, records| Box::pin(async move { Ok(places::types(records)) })),
+    ("instances", |cx, records| Box::pin(instances::gather(cx, records))),
+    ("keys", |cx, records| Box::pin(keys::gather(cx, records))),
+    ("regions", |cx, records| Box::pin(async move { Ok(places::regions(cx, records)) })),
+    ("tags", |cx, records| Box::pin(tags::gather(cx, records))),
+    ("volumes", |cx, records| Box::pin(volumes::gather(cx, records))),
+    ("zones", |cx, records| Box::pin(places::zones(cx, records))),
+];
+
+const GROUPS: &[(&str, Group)] = &[("reservations", instances::reservations)];
+
+fn find<T: Copy>(all: &[(&str, T)], name: &str) -> Option<T> {
+    all.iter().find(|(n, _)| *n == name).map(|(_, f)| *f)
+}
+
+/// A function by the name that mappings call it.
+pub fn function(name: &str) -> Option<Function> {
+    find(FUNCTIONS, name)
+}
+/// A joining function.
+pub fn gather(name: &str) -> Option<Gather> {
+    find(GATHERS, name)
+}
+/// A grouping function.
+pub fn group(name: &str) -> Option<Group> {
+    find(GROUPS, name)
+}

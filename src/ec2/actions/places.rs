@@ -1,0 +1,113 @@
+//! Zones, regions, instance types and what an account may.
+use crate::cx::{number, pairs, set, text};
+use crate::native::Parameters;
+use crate::{Cx, Outcome};
+use serde_json::{Value, json};
+
+/// The name of the region this server is.
+async fn region(cx: &Cx) -> Outcome<String> {
+    let regions = cx.list("listRegions", Parameters::new()).await?;
+    Ok(regions.first().map(|r| text(r, "name")).filter(|n| !n.is_empty()).unwrap_or("ROOT").to_owned())
+}
+
+/// Zones with their region and the id that stands for their place in it.
+pub async fn zones(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
+    let region = region(cx).await?;
+    for (index, record) in records.iter_mut().enumerate() {
+        set(record, "region", region.as_str());
+        set(record, "zoneid", format!("{}-az{}", region.to_lowercase(), index + 1));
+        set(record, "messages", Vec::<Value>::new());
+    }
+    Ok(records)
+}
+
+/// Regions with the address at which they are reached: for this one, as the caller reached it.
+pub fn regions(cx: &Cx, mut records: Vec<Value>) -> Vec<Value> {
+    if records.is_empty() {
+        records.push(json!({ "name": "ROOT" }));
+    }
+    for (index, record) in records.iter_mut().enumerate() {
+        let address = match index {
+            0 => cx.host.clone(),
+            _ => address_of(text(record, "endpoint")),
+        };
+        // boto 2 adds the port itself.
+        let shown = if cx.version.from("2014-01-01") { address } else { bare(&address) };
+        set(record, "address", shown);
+    }
+    records
+}
+
+fn address_of(url: &str) -> String {
+    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after.split('/').next().unwrap_or_default().to_owned()
+}
+
+fn bare(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host.to_owned(),
+        _ => address.to_owned(),
+    }
+}
+
+/// Service offerings that can be launched by name.
+pub fn types(mut records: Vec<Value>) -> Vec<Value> {
+    for record in &mut records {
+        let yes = |field: &str| record.get(field) == Some(&Value::Bool(true));
+        if yes("iscustomized") || yes("issystem") {
+            set(record, "hidden", true);
+        }
+        set(record, "architectures", vec!["x86_64"]);
+        set(record, "usage", vec!["on-demand"]);
+        set(record, "rootdevices", vec!["ebs"]);
+        set(record, "virtualizations", vec!["hvm"]);
+    }
+    records
+}
+
+/// `DescribeAccountAttributes`.
+pub async fn account_attributes(cx: &Cx) -> Outcome<Value> {
+    let asked = cx.input.list("AttributeName");
+    let zones = cx.list("listZones", Parameters::new()).await?;
+    let has = |kind: &str| zones.iter().any(|z| text(z, "networktype") == kind);
+    let platforms = [("EC2", has("Basic")), ("VPC", has("Advanced"))].into_iter().filter(|(_, there)| *there).map(|(p, _)| p.to_owned());
+    let instances = limit(cx, "0").await?;
+    let addresses = limit(cx, "1").await?;
+    let all: [(&str, Vec<String>); 6] = [
+        ("supported-platforms", platforms.collect()),
+        ("default-vpc", vec!["none".into()]),
+        ("max-instances", vec![instances]),
+        ("vpc-max-security-groups-per-interface", vec!["5".into()]),
+        ("max-elastic-ips", vec![addresses.clone()]),
+        ("vpc-max-elastic-ips", vec![addresses]),
+    ];
+    if let Some(unknown) = asked.iter().find(|a| !all.iter().any(|(name, _)| name == *a)) {
+        return Err(crate::Fault::invalid("AttributeName", format!("'{unknown}' is not an attribute")));
+    }
+    if cx.input.flag("DryRun") {
+        return Err(crate::run::dry_run());
+    }
+    let shown = all.into_iter().filter(|(name, _)| asked.is_empty() || asked.contains(name));
+    Ok(json!({ "all": shown.map(|(name, values)| json!({ "name": name, "values": values })).collect::<Vec<_>>() }))
+}
+
+/// `DescribeAddresses`: nobody can have an elastic address yet, so there are none; one that is asked for is not there.
+pub fn addresses(cx: &Cx) -> Outcome<Value> {
+    crate::filters::parse(&cx.input, cx.action, &cx.version)?;
+    for (parameter, code) in [("PublicIp", "InvalidAddress.NotFound"), ("AllocationId", "InvalidAllocationID.NotFound")] {
+        if let Some(asked) = cx.input.list(parameter).first() {
+            return Err(crate::Fault::new(code, format!("Address '{asked}' not found")));
+        }
+    }
+    if cx.input.flag("DryRun") {
+        return Err(crate::run::dry_run());
+    }
+    Ok(json!({ "all": Vec::<Value>::new() }))
+}
+
+/// A limit of the account; a large number stands for none.
+async fn limit(cx: &Cx, resource: &str) -> Outcome<String> {
+    let limits = cx.native("listResourceLimits", pairs([("resourcetype", resource)])).await;
+    let found = limits.ok().and_then(|l| crate::cx::objects(l).first().and_then(|l| number(l, "max")));
+    Ok(found.filter(|max| *max >= 0).unwrap_or(10_000).to_string())
+}

@@ -1,0 +1,97 @@
+use crate::auth::Arrived;
+use crate::mapping::{Action, Mappings};
+use crate::native::Permit;
+use crate::tree::{self, Node};
+use crate::{Cx, Fault, Input, Names, Native, Outcome, Version, run};
+use serde_json::Value;
+use std::sync::Arc;
+use stratus_engine::Engine;
+use stratus_model::{Caller, Error, Result};
+
+/// The EC2 door.
+pub struct Door {
+    pub(crate) native: Arc<dyn Native>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) mappings: &'static Mappings,
+}
+
+/// What a request is answered with.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub request_id: String,
+    pub body: Vec<u8>,
+}
+
+impl Door {
+    /// A door over the native commands. Fails only when the mappings of this build are broken.
+    pub fn new(native: Arc<dyn Native>, engine: Arc<Engine>) -> Result<Arc<Self>> {
+        let mappings = Mappings::get().map_err(Error::internal)?;
+        Ok(Arc::new(Self { native, engine, mappings }))
+    }
+
+    /// Answers a Query request.
+    pub(crate) async fn query(self: &Arc<Self>, arrived: Arrived) -> Answer {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        match self.serve(&arrived, &request_id).await {
+            Ok(body) => Answer { status: 200, request_id, body },
+            Err(fault) => fault_answer(&fault, request_id),
+        }
+    }
+
+    async fn serve(self: &Arc<Self>, arrived: &Arrived, request_id: &str) -> Outcome<Vec<u8>> {
+        let signed = self.authenticate(arrived).await?;
+        let input = Input::new(signed.parameters.pairs());
+        let version = Version::of(input.get("Version"))?;
+        let name = input.require("Action")?.to_owned();
+        let mappings: &'static Mappings = self.mappings;
+        let Some(action) = mappings.action(&name) else {
+            return Err(match mappings.unsupported(&name) {
+                Some(why) => Fault::unsupported(format!("{name} is not supported by this cloud: {why}")),
+                None => Fault::new("InvalidAction", format!("The action {} is not valid for this service", shown(&name))),
+            });
+        };
+        input.check(action)?;
+        self.permitted(&signed.caller, action)?;
+        let host = arrived.head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost").to_owned();
+        let cx = Cx { door: self.clone(), caller: signed.caller, action, input, version, host };
+        let record = run::run(&cx).await.map_err(|fault| fault.renamed(&action.errors))?;
+        metrics::counter!("stratus_ec2_calls", "action" => action.name.as_str()).increment(1);
+        render(&cx, &record, request_id).await
+    }
+}
+
+impl Door {
+    /// Refuses an action whose native command the caller may not run.
+    fn permitted(&self, caller: &Caller, action: &Action) -> Outcome<()> {
+        let Some(command) = &action.command else { return Ok(()) };
+        match self.native.permit(caller, command) {
+            Permit::Yes => Ok(()),
+            Permit::No => Err(Fault::new("UnauthorizedOperation", "You are not authorized to perform this operation")),
+            Permit::Unknown => Err(Fault::unsupported(format!("{} is not supported by this cloud yet", action.name))),
+        }
+    }
+}
+
+async fn render(cx: &Cx, record: &Value, request_id: &str) -> Outcome<Vec<u8>> {
+    let mut fields = vec![tree::text("requestId", request_id)];
+    fields.extend(tree::build(&cx.action.answer, record, &cx.version));
+    let mut wanted = Vec::new();
+    fields.iter().for_each(|(_, node)| tree::ids(node, &mut |kind, uuid| wanted.push((kind, uuid.to_owned()))));
+    let mut names = Names::default();
+    names.learn(cx.engine(), wanted).await?;
+    let namespace = format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text());
+    Ok(tree::document(&format!("{}Response", cx.action.name), Some(&namespace), &fields, &names))
+}
+
+/// An error in Query's shape: no namespace, `RequestID` with a capital D.
+pub(crate) fn fault_answer(fault: &Fault, request_id: String) -> Answer {
+    let error = Node::Fields(vec![tree::text("Code", &fault.code), tree::text("Message", &fault.message)]);
+    let errors = Node::Fields(vec![("Error".into(), error)]);
+    let fields = vec![("Errors".into(), errors), tree::text("RequestID", &request_id)];
+    Answer { status: fault.status(), body: tree::document("Response", None, &fields, &Names::default()), request_id }
+}
+
+/// A name as sent, fit to be shown.
+fn shown(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
+}

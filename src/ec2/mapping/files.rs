@@ -1,0 +1,47 @@
+//! The files, compiled in: a mapping cannot be missing where the binary runs.
+macro_rules! mappings {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../mappings/ec2/", $name, ".toml")))),*]
+    };
+}
+
+/// Kinds, tables and shapes.
+pub const TABLES: &str = include_str!("../../../mappings/ec2/tables.toml");
+/// What is not served, and why.
+pub const UNSUPPORTED: &str = include_str!("../../../mappings/ec2/unsupported.toml");
+/// Every action there is.
+pub const KNOWN: &str = include_str!("../../../mappings/ec2/actions.toml");
+/// An action a file.
+pub const ACTIONS: &[(&str, &str)] = mappings![
+    "AttachVolume",
+    "AuthorizeSecurityGroupIngress",
+    "CreateKeyPair",
+    "CreateSecurityGroup",
+    "CreateTags",
+    "CreateVolume",
+    "DeleteKeyPair",
+    "DeleteSecurityGroup",
+    "DeleteTags",
+    "DeleteVolume",
+    "DescribeAccountAttributes",
+    "DescribeAddresses",
+    "DescribeAvailabilityZones",
+    "DescribeImages",
+    "DescribeInstanceAttribute",
+    "DescribeInstanceStatus",
+    "DescribeInstanceTypes",
+    "DescribeInstances",
+    "DescribeKeyPairs",
+    "DescribeRegions",
+    "DescribeSecurityGroups",
+    "DescribeTags",
+    "DescribeVolumes",
+    "DetachVolume",
+    "ImportKeyPair",
+    "RebootInstances",
+    "RevokeSecurityGroupIngress",
+    "RunInstances",
+    "StartInstances",
+    "StopInstances",
+    "TerminateInstances",
+];
