@@ -1,1 +1,327 @@
-//! Tests that every driver passes.
+//! Tests that every driver passes: the contract of the traits as code.
+//!
+//! A driver's own tests build a case (names and URLs that mean something to it) and call these; they panic with the rule that was
+//! broken. What only a second look at the world could tell (bytes written by a guest, the sequence of rules that stand) is asked
+//! through closures of the case, and not checked where a driver has none.
+use crate::{DiskRef, DiskSpec, DriverError, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode, VmSpec};
+use crate::{GroupRule, SecondaryStorage, TemplateFacts};
+use std::fmt::Debug;
+
+/// A second look at the world: the sequence of the rule set that stands for a NIC's uuid.
+pub type Sequence<'a> = &'a (dyn Fn(&str) -> Option<i64> + Send + Sync);
+
+/// A name that no driver knows.
+const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
+
+/// A host to test with. The disks of `vm` and `spare` exist and the host may use them.
+pub struct HostCase {
+    /// The host's uuid.
+    pub host: String,
+    /// The URL it is added with.
+    pub url: String,
+    /// A VM that fits the host.
+    pub vm: VmSpec,
+    /// A disk that is not among the VM's, with a free device number.
+    pub spare: DiskSpec,
+}
+
+/// A pool and a store to test with.
+pub struct StorageCase<'a> {
+    /// The pool's uuid.
+    pub pool: String,
+    /// The URL it is added with.
+    pub pool_url: String,
+    /// The store's uuid.
+    pub store: String,
+    /// The URL it is added with.
+    pub store_url: String,
+    /// Where a template that is not all zeros can be fetched.
+    pub template_url: String,
+    /// Size for disks made from that template: its virtual size or more.
+    pub disk_bytes: u64,
+    /// Changes the bytes of a disk as a guest would, if the test has a way.
+    pub write: Option<&'a (dyn Fn(&DiskRef) + Send + Sync)>,
+}
+
+/// A guest network to test with.
+pub struct NetworkCase<'a> {
+    /// A connected host, for rule sets.
+    pub host: String,
+    /// The network.
+    pub network: NetworkSpec,
+    /// Two NICs with different addresses in it.
+    pub nics: [NicSpec; 2],
+    /// Instance name of the VM with the NICs.
+    pub vm: String,
+    /// The rule set that stands, if the test has a way to see it.
+    pub sequence: Option<Sequence<'a>>,
+}
+
+/// The value, or a panic with the rule.
+fn ok<T>(rule: &str, answer: Result<T, DriverError>) -> T {
+    match answer {
+        Ok(value) => value,
+        Err(error) => panic!("{rule}: answered the error `{error}`"),
+    }
+}
+
+fn missing<T: Debug>(rule: &str, answer: Result<T, DriverError>) {
+    assert!(matches!(answer, Err(DriverError::Missing(_))), "{rule}: has to be Missing, was {answer:?}");
+}
+
+fn unreachable<T: Debug>(rule: &str, answer: Result<T, DriverError>) {
+    assert!(matches!(answer, Err(DriverError::Unreachable(_))), "{rule}: has to be Unreachable, was {answer:?}");
+}
+
+/// The contract of [`Host`]. Leaves the host connected and without VMs.
+pub async fn host_conformance(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, url, .. } = case;
+    unreachable("ping of a host that was never added", driver.ping(NOBODY).await);
+    ok("forgetting a host that was never added", driver.disconnect(NOBODY).await);
+    let facts = ok("connect", driver.connect(host, url).await);
+    assert!(facts.cpus > 0 && facts.cpu_mhz > 0 && facts.memory_bytes > 0, "connect: facts have to say what the host is: {facts:?}");
+    assert_eq!(ok("connect again", driver.connect(host, url).await), facts, "connect again: the same host has the same facts");
+    ok("ping of a connected host", driver.ping(host).await);
+
+    host_without_the_vm(driver, case).await;
+    host_runs_the_vm(driver, case).await;
+    host_attaches(driver, case).await;
+    host_stops_the_vm(driver, case).await;
+
+    ok("disconnect", driver.disconnect(host).await);
+    ok("disconnect again", driver.disconnect(host).await);
+    unreachable("ping of a forgotten host", driver.ping(host).await);
+    unreachable("start on a forgotten host", driver.start(host, &case.vm).await);
+    ok("connect after disconnect", driver.connect(host, url).await);
+}
+
+async fn power(driver: &dyn Host, case: &HostCase) -> Option<PowerState> {
+    let reports = ok("list", driver.list(&case.host).await);
+    let mut found = reports.iter().filter(|report| report.name == case.vm.name);
+    let state = found.next().map(|report| report.state);
+    assert!(found.next().is_none(), "list: {} stands there twice", case.vm.name);
+    state
+}
+
+async fn host_without_the_vm(driver: &dyn Host, HostCase { host, vm, spare, .. }: &HostCase) {
+    let name = &vm.name;
+    ok("stop of a VM that is not there", driver.stop(host, name, StopMode::Graceful).await);
+    ok("forced stop of a VM that is not there", driver.stop(host, name, StopMode::Forced).await);
+    missing("reboot of a VM that is not there", driver.reboot(host, name).await);
+    missing("attach to a VM that is not there", driver.attach(host, name, spare).await);
+    missing("detach from a VM that is not there", driver.detach(host, name, spare).await);
+    missing("console of a VM that is not there", driver.console_output(host, name).await);
+}
+
+async fn host_runs_the_vm(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, vm, .. } = case;
+    assert_eq!(power(driver, case).await, None, "list: a VM that was never started is not on the host");
+    for rule in ["start", "start of a running VM"] {
+        let report = ok(rule, driver.start(host, vm).await);
+        assert_eq!((report.name.as_str(), report.state), (vm.name.as_str(), PowerState::On), "{rule}: the report says that it runs");
+        assert_eq!(power(driver, case).await, Some(PowerState::On), "{rule}: the VM is listed as running");
+    }
+    ok("reboot", driver.reboot(host, &vm.name).await);
+    assert_eq!(power(driver, case).await, Some(PowerState::On), "reboot: the VM runs afterwards");
+    let console = ok("console", driver.console_output(host, &vm.name).await);
+    assert!(console.len() <= 64 << 10, "console: {} bytes are more than 64 KiB", console.len());
+}
+
+async fn host_attaches(driver: &dyn Host, HostCase { host, vm, spare, .. }: &HostCase) {
+    for rule in ["attach", "attach of an attached disk"] {
+        ok(rule, driver.attach(host, &vm.name, spare).await);
+    }
+    for rule in ["detach", "detach of a detached disk"] {
+        ok(rule, driver.detach(host, &vm.name, spare).await);
+    }
+    let nowhere = DiskSpec { path: NOBODY.to_owned(), ..spare.clone() };
+    assert!(driver.attach(host, &vm.name, &nowhere).await.is_err(), "attach of a disk that is not there: has to fail");
+    ok("attach after a failed attach", driver.attach(host, &vm.name, spare).await);
+    ok("detach", driver.detach(host, &vm.name, spare).await);
+}
+
+async fn host_stops_the_vm(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, vm, .. } = case;
+    for mode in [StopMode::Graceful, StopMode::Forced] {
+        ok("start of a stopped VM", driver.start(host, vm).await);
+        ok("stop", driver.stop(host, &vm.name, mode).await);
+        assert_eq!(power(driver, case).await, None, "stop ({mode:?}): the host forgets the definition");
+        ok("stop of a stopped VM", driver.stop(host, &vm.name, mode).await);
+    }
+    missing("reboot of a stopped VM", driver.reboot(host, &vm.name).await);
+    let mut broken = vm.clone();
+    if let Some(root) = broken.disks.first_mut() {
+        root.path = NOBODY.to_owned();
+        assert!(driver.start(host, &broken).await.is_err(), "start without the root disk: has to fail");
+        assert_ne!(power(driver, case).await, Some(PowerState::On), "start without the root disk: nothing runs");
+        ok("stop after a failed start", driver.stop(host, &vm.name, StopMode::Forced).await);
+    }
+}
+
+/// The contract of [`PrimaryStorage`], with a [`SecondaryStorage`] of the same kind. Leaves the pool connected and empty.
+pub async fn pool_conformance(driver: &dyn PrimaryStorage, secondary: &dyn SecondaryStorage, case: &StorageCase<'_>) {
+    let disk = |name: &str| DiskRef { pool: case.pool.clone(), path: format!("conformance-{name}"), bytes: case.disk_bytes };
+    let elsewhere = DiskRef { pool: NOBODY.to_owned(), ..disk("elsewhere") };
+    unreachable("create on a pool that was never added", driver.create(&elsewhere).await);
+    ok("forgetting a pool that was never added", driver.disconnect(NOBODY).await);
+    let space = ok("connect", driver.connect(&case.pool, &case.pool_url).await);
+    assert!(space.total > 0 && space.used <= space.total, "connect: a pool says how full it is: {space:?}");
+    ok("connect of the store", secondary.connect(&case.store, &case.store_url).await);
+
+    pool_empty_disks(driver, case, &disk("empty")).await;
+    ok("fetch", secondary.fetch(&case.store, "conformance-template", &case.template_url).await);
+    pool_templates(driver, [&disk("first"), &disk("second")]).await;
+    pool_snapshots(driver, secondary, case, &disk).await;
+
+    for name in ["empty", "first", "second", "copy", "from-template"] {
+        ok("delete", driver.delete(&disk(name)).await);
+        ok("delete of a deleted disk", driver.delete(&disk(name)).await);
+        missing("identity of a deleted disk", driver.identity(&disk(name)).await);
+    }
+    ok("delete of the template", secondary.delete(&case.store, "conformance-template").await);
+    ok("disconnect", driver.disconnect(&case.pool).await);
+    ok("disconnect again", driver.disconnect(&case.pool).await);
+    unreachable("create on a forgotten pool", driver.create(&disk("empty")).await);
+    ok("connect after disconnect", driver.connect(&case.pool, &case.pool_url).await);
+}
+
+async fn pool_empty_disks(driver: &dyn PrimaryStorage, case: &StorageCase<'_>, disk: &DiskRef) {
+    missing("identity of a disk that is not there", driver.identity(disk).await);
+    missing("resize of a disk that is not there", driver.resize(disk).await);
+    ok("delete of a disk that is not there", driver.delete(disk).await);
+    ok("create", driver.create(disk).await);
+    let before = ok("identity", driver.identity(disk).await);
+    assert_eq!(ok("identity again", driver.identity(disk).await), before, "identity: untouched bytes keep it");
+    let mut expected = before.clone();
+    if let Some(write) = case.write {
+        write(disk);
+        expected = ok("identity", driver.identity(disk).await);
+        assert_ne!(expected, before, "identity: written bytes change it");
+    }
+    ok("create of a disk that is there", driver.create(disk).await);
+    ok("connect of a pool in use", driver.connect(&case.pool, &case.pool_url).await);
+    let after = ok("identity after a second create and connect", driver.identity(disk).await);
+    assert_eq!(after, expected, "create of a disk that is there, connect of a pool in use: bytes stay");
+    let larger = DiskRef { bytes: disk.bytes + (64 << 20), ..disk.clone() };
+    ok("resize", driver.resize(&larger).await);
+    ok("resize to the size that it has", driver.resize(&larger).await);
+    assert!(driver.resize(disk).await.is_err(), "resize to less: has to fail, the end of the disk would be lost");
+}
+
+async fn pool_templates(driver: &dyn PrimaryStorage, [first, second]: [&DiskRef; 2]) {
+    missing("create from a template that is not there", driver.create_from_template(first, NOBODY).await);
+    missing("identity after a failed create: no half disk is left", driver.identity(first).await);
+    ok("create from a template", driver.create_from_template(first, "conformance-template").await);
+    ok("create from a template again", driver.create_from_template(first, "conformance-template").await);
+    ok("create from a template, second disk", driver.create_from_template(second, "conformance-template").await);
+    let identity = ok("identity", driver.identity(first).await);
+    assert_eq!(ok("identity", driver.identity(second).await), identity, "disks from one template have one identity");
+}
+
+async fn pool_snapshots(
+    driver: &dyn PrimaryStorage,
+    secondary: &dyn SecondaryStorage,
+    case: &StorageCase<'_>,
+    disk: &dyn Fn(&str) -> DiskRef,
+) {
+    let (source, store, snapshot) = (disk("first"), case.store.as_str(), "conformance-snapshot");
+    missing("snapshot of a disk that is not there", driver.snapshot(&disk("copy"), snapshot, store).await);
+    unreachable("snapshot to a store that was never added", driver.snapshot(&source, snapshot, NOBODY).await);
+    missing("create from a snapshot that is not there", driver.create_from_snapshot(&disk("copy"), NOBODY, store).await);
+    missing("template from a snapshot that is not there", secondary.template_from_snapshot(store, "conformance-made", NOBODY).await);
+    let before = ok("identity", driver.identity(&source).await);
+    let facts = plausible("snapshot", ok("snapshot", driver.snapshot(&source, snapshot, store).await));
+    assert_eq!(facts.virtual_bytes, source.bytes, "snapshot: is as large as the disk");
+    ok("snapshot again", driver.snapshot(&source, snapshot, store).await);
+    if let Some(write) = case.write {
+        write(&source);
+        assert_ne!(ok("identity", driver.identity(&source).await), before, "identity: written bytes change it");
+    }
+    ok("create from a snapshot", driver.create_from_snapshot(&disk("copy"), snapshot, store).await);
+    ok("create from a snapshot again", driver.create_from_snapshot(&disk("copy"), snapshot, store).await);
+    let copy = ok("identity", driver.identity(&disk("copy")).await);
+    assert_eq!(copy, before, "a disk from a snapshot has the bytes of the moment when it was taken");
+
+    let made = ok("template from a snapshot", secondary.template_from_snapshot(store, "conformance-made", snapshot).await);
+    let again = ok("template from a snapshot again", secondary.template_from_snapshot(store, "conformance-made", snapshot).await);
+    assert_eq!(plausible("template from a snapshot", made), again, "template from a snapshot: asked again, the facts are the same");
+    ok("delete of a snapshot", secondary.delete(store, snapshot).await);
+    ok("delete of a deleted snapshot", secondary.delete(store, snapshot).await);
+    missing("create from a deleted snapshot", driver.create_from_snapshot(&disk("late"), snapshot, store).await);
+    ok("create from a template whose snapshot is gone", driver.create_from_template(&disk("from-template"), "conformance-made").await);
+    let identity = ok("identity", driver.identity(&disk("from-template")).await);
+    assert_eq!(identity, before, "snapshot, template, disk: the bytes are still the same");
+    assert_eq!(ok("identity", driver.identity(&disk("copy")).await), before, "deleting a snapshot leaves the disks made from it alone");
+    ok("delete of a template", secondary.delete(store, "conformance-made").await);
+}
+
+fn plausible(rule: &str, facts: TemplateFacts) -> TemplateFacts {
+    assert!(facts.virtual_bytes > 0, "{rule}: has a virtual size: {facts:?}");
+    assert!(facts.checksum.starts_with('{') && facts.checksum.contains('}'), "{rule}: the checksum names its kind: {facts:?}");
+    facts
+}
+
+/// The contract of [`SecondaryStorage`] as far as it needs no pool. Leaves the store connected and empty.
+pub async fn store_conformance(driver: &dyn SecondaryStorage, case: &StorageCase<'_>) {
+    let (store, template, url) = (case.store.as_str(), "conformance-fetched", case.template_url.as_str());
+    unreachable("fetch to a store that was never added", driver.fetch(NOBODY, template, url).await);
+    for rule in ["connect", "connect again"] {
+        let space = ok(rule, driver.connect(store, &case.store_url).await);
+        assert!(space.total > 0 && space.used <= space.total, "{rule}: a store says how full it is: {space:?}");
+    }
+    let facts = plausible("fetch", ok("fetch", driver.fetch(store, template, url).await));
+    assert_eq!(ok("fetch again", driver.fetch(store, template, url).await), facts, "fetch again: the facts are the same");
+    let other = ok("fetch under another name", driver.fetch(store, "conformance-twin", url).await);
+    assert_eq!(other.checksum, facts.checksum, "fetch: the same bytes have the same checksum");
+    assert!(driver.fetch(store, "conformance-bad", "no url at all").await.is_err(), "fetch from what is no URL: has to fail");
+    for name in [template, "conformance-twin", NOBODY] {
+        ok("delete", driver.delete(store, name).await);
+        ok("delete of what is gone", driver.delete(store, name).await);
+    }
+    missing("template from a snapshot that is not there", driver.template_from_snapshot(store, template, NOBODY).await);
+}
+
+/// The contract of [`Network`]. Leaves the network down.
+pub async fn network_conformance(driver: &dyn Network, case: &NetworkCase<'_>) {
+    let NetworkCase { network, nics: [first, second], vm, .. } = case;
+    ok("shutdown of a network that is not up", driver.shutdown(network).await);
+    ok("release in a network that is not up", driver.release(network, first, vm).await);
+    assert!(driver.prepare(network, first, vm).await.is_err(), "prepare in a network that is not up: has to fail");
+    ok("implement", driver.implement(network).await);
+    ok("implement again", driver.implement(network).await);
+    ok("release of a NIC that was never prepared", driver.release(network, first, vm).await);
+    for nic in [first, second, first] {
+        ok("prepare, also again", driver.prepare(network, nic, vm).await);
+    }
+    ok("implement of a network in use", driver.implement(network).await);
+    ok("release", driver.release(network, first, vm).await);
+    ok("release again", driver.release(network, first, vm).await);
+    let heir = NicSpec { uuid: format!("{}-heir", first.uuid), ..first.clone() };
+    ok("prepare with an address that was released", driver.prepare(network, &heir, vm).await);
+    ok("release of the NIC that had the address before", driver.release(network, first, vm).await);
+    ok("prepare of the holder again", driver.prepare(network, &heir, vm).await);
+    ok("release", driver.release(network, &heir, vm).await);
+    network_rules(driver, case).await;
+    ok("shutdown", driver.shutdown(network).await);
+    ok("shutdown again", driver.shutdown(network).await);
+    ok("implement after shutdown", driver.implement(network).await);
+    ok("prepare after shutdown", driver.prepare(network, second, vm).await);
+    ok("release", driver.release(network, second, vm).await);
+    ok("shutdown", driver.shutdown(network).await);
+}
+
+async fn network_rules(driver: &dyn Network, case: &NetworkCase<'_>) {
+    let nic = &case.nics[1];
+    let web = GroupRule { ingress: true, protocol: "tcp".to_owned(), first: 80, last: 443, cidrs: vec!["0.0.0.0/0".to_owned()] };
+    let ping = GroupRule { ingress: true, protocol: "icmp".to_owned(), first: -1, last: -1, cidrs: vec!["10.0.0.0/8".to_owned()] };
+    let set = |sequence, rules| NicRules { vm: case.vm.clone(), nic: nic.clone(), sequence, rules };
+    unreachable("rules for a host that was never added", driver.apply_rules(NOBODY, &set(1, vec![web.clone()])).await);
+    // (sequence sent, sequence that stands afterwards)
+    for (sequence, stands) in [(2, 2), (2, 2), (1, 2), (5, 5), (4, 5), (6, 6)] {
+        let rules = if sequence == 6 { Vec::new() } else { vec![web.clone(), ping.clone()] };
+        ok("rules, also late ones", driver.apply_rules(&case.host, &set(sequence, rules)).await);
+        if let Some(look) = case.sequence {
+            assert_eq!(look(&nic.uuid), Some(stands), "rules: after sequence {sequence} the set that stands");
+        }
+    }
+}

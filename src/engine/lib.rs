@@ -12,6 +12,7 @@
 //! The engine names no driver and no door. A door hands over an [`Execute`] so that a job can run a command again after a restart.
 mod access;
 pub mod account;
+mod account_end;
 pub mod addresses;
 pub mod allocators;
 mod call;

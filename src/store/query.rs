@@ -91,6 +91,11 @@ impl Query {
         }
         self
     }
+    /// Rows whose `column` begins with the text, letter for letter: how a subtree of domains is found by its path.
+    pub fn starts(self, column: &'static str, prefix: &str) -> Self {
+        let length = prefix.chars().count() as i64;
+        self.and(&format!("substr({column}, 1, ?) = ?")).arg(length).arg(prefix)
+    }
     /// Rows whose `column` equals `v` or is null.
     pub fn eq_or_null(self, column: &'static str, v: impl Into<Value>) -> Self {
         self.and(&format!("({column} = ? or {column} is null)")).arg(v)

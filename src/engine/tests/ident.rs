@@ -1,0 +1,202 @@
+//! Who is who: the fresh install, the tree of domains, logins and limits, on a real database and a stepped clock.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stratus_engine::account::{AccountCreate, AccountFilter, Standing};
+use stratus_engine::domain::{DomainCreate, DomainFilter, shown_path};
+use stratus_engine::user::NewUser;
+use stratus_engine::{Call, Engine, EngineConfig, ScopeRequest};
+use stratus_model::{AccountType, Error, Limit, Source, SteppedClock};
+use stratus_store::{Account, Db, Domain, Event, Query, ResourceCount, Sealer, User};
+
+struct Cloud {
+    engine: Arc<Engine>,
+    clock: Arc<SteppedClock>,
+    _dir: tempfile::TempDir,
+}
+
+const MINUTE: i64 = 60_000_000;
+
+impl Cloud {
+    async fn fresh() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
+        let config = EngineConfig {
+            db,
+            sealer: Sealer::new(&[7; 32]),
+            drivers: stratus_drivers::Registry::default(),
+            clock: clock.clone(),
+            name: "test".into(),
+        };
+        let engine = Engine::open(config).await.unwrap();
+        assert!(engine.setup().await.unwrap());
+        Self { engine, clock, _dir: dir }
+    }
+    async fn call_of(&self, user: &User, event: &'static str) -> Call {
+        let caller = self.engine.caller_of(user, Source::Key).await.unwrap();
+        Call::new(self.engine.clone(), Arc::new(caller), "test", Some(event))
+    }
+    async fn admin(&self, event: &'static str) -> Call {
+        let user = self.engine.db.must::<User>(2).await.unwrap();
+        self.call_of(&user, event).await
+    }
+    async fn domain(&self, name: &str, parent: Option<&Domain>) -> Domain {
+        let call = self.admin("DOMAIN.CREATE").await;
+        let ask = DomainCreate { name: name.into(), parent: parent.cloned(), network_domain: None, uuid: None };
+        call.domain_create(&call, ask).await.unwrap()
+    }
+    async fn account(&self, name: &str, kind: AccountType, domain: Option<&Domain>) -> (Account, User) {
+        let call = self.admin("ACCOUNT.CREATE").await;
+        let a = call.account_create(&call, ask(name, kind, domain)).await.unwrap();
+        let u = call.db.find_one::<User>(Query::live().eq("account_id", a.id)).await.unwrap().unwrap();
+        (a, u)
+    }
+}
+
+fn ask(name: &str, kind: AccountType, domain: Option<&Domain>) -> AccountCreate {
+    AccountCreate {
+        name: Some(name.into()),
+        kind,
+        domain: domain.cloned(),
+        network_domain: None,
+        details: BTreeMap::new(),
+        uuid: None,
+        user: NewUser {
+            username: name.into(),
+            password: format!("{name}'s"),
+            firstname: "A".into(),
+            lastname: "B".into(),
+            email: Some("a@example.com".into()),
+            timezone: None,
+            uuid: None,
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_database_is_filled_once_and_lets_admin_in() {
+    let c = Cloud::fresh().await;
+    assert!(!c.engine.setup().await.unwrap(), "the second time there is nothing to do");
+    let names: Vec<(i64, String)> = c.engine.db.find::<Account>(Query::live()).await.unwrap().into_iter().map(|a| (a.id, a.name)).collect();
+    assert_eq!(names, [(1, "system".into()), (2, "admin".into())]);
+    let (user, first) = c.engine.login("admin", "password", None).await.unwrap();
+    assert!(user.default_password && first.caller.is_root());
+    assert!(c.engine.login("system", "!", None).await.is_err());
+    let (caller, secret) = c.engine.by_api_key(user.api_key.as_deref().unwrap()).await.unwrap().unwrap();
+    assert_eq!((caller.account_name.as_str(), secret.len()), ("admin", 86));
+}
+
+#[tokio::test]
+async fn domains_nest_and_a_rename_moves_all_below() {
+    let c = Cloud::fresh().await;
+    let mut at = c.domain("a", None).await;
+    let sibling = c.domain("ab", None).await;
+    let top = at.clone();
+    for name in ["b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        at = c.domain(name, Some(&at)).await;
+    }
+    assert_eq!((at.level, shown_path(&at.path).as_str()), (10, "ROOT/a/b/c/d/e/f/g/h/i/j"));
+
+    let call = c.admin("DOMAIN.UPDATE").await;
+    let again = DomainCreate { name: "ab".into(), parent: None, network_domain: None, uuid: None };
+    assert!(matches!(call.domain_create(&call, again).await, Err(Error::Duplicate { .. })));
+    let same_id = DomainCreate { name: "x".into(), parent: None, network_domain: None, uuid: Some(at.uuid.clone()) };
+    assert!(matches!(call.domain_create(&call, same_id).await, Err(Error::Duplicate { .. })));
+    call.domain_update(&call, top.clone(), Some("z".into()), None).await.unwrap();
+    assert_eq!(call.db.must::<Domain>(at.id).await.unwrap().path, "/z/b/c/d/e/f/g/h/i/j/");
+    assert_eq!(call.db.must::<Domain>(sibling.id).await.unwrap().path, "/ab/");
+
+    let (account, _) = c.account("deep", AccountType::User, Some(&at)).await;
+    let (_, boss) = c.account("boss", AccountType::DomainAdmin, Some(&call.db.must(top.id).await.unwrap())).await;
+    let boss = c.call_of(&boss, "X").await;
+    let all = DomainFilter { listall: true, page: (0, 500), ..Default::default() };
+    assert_eq!(boss.domain_list(&boss, all).await.unwrap().count, 10, "its own tree, not the sibling's");
+    let scope = boss.scope(&ScopeRequest { listall: true, ..Default::default() }).await.unwrap();
+    let seen = boss.account_list(&scope, AccountFilter { page: (0, 500), ..Default::default() }).await.unwrap();
+    assert_eq!(seen.count, 2);
+    let outside = DomainFilter { domain: Some(sibling.clone()), page: (0, 500), ..Default::default() };
+    assert!(matches!(boss.domain_list(&boss, outside).await, Err(Error::Denied(_))));
+
+    let refused = call.domain_delete(&call, call.db.must(top.id).await.unwrap(), false).await;
+    assert!(matches!(refused, Err(Error::InUse { .. })));
+    call.domain_delete(&call, call.db.must(top.id).await.unwrap(), true).await.unwrap();
+    assert!(call.db.must::<Account>(account.id).await.unwrap().removed.is_some());
+    assert_eq!(call.db.count::<Domain>(Query::live()).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn nobody_reaches_above_itself() {
+    let c = Cloud::fresh().await;
+    let (_, boss) = c.account("boss", AccountType::DomainAdmin, None).await;
+    let (plain, user) = c.account("plain", AccountType::User, None).await;
+    let (boss, mine) = (c.call_of(&boss, "X").await, c.call_of(&user, "X").await);
+    let admin = c.engine.db.must::<User>(2).await.unwrap();
+    // A domain administrator of ROOT covers every domain, yet no root administrator.
+    assert!(matches!(boss.user_keys_create(&boss, admin.clone()).await, Err(Error::Denied(_))));
+    assert_eq!(boss.secret_shown(&admin).await.unwrap(), None);
+    assert!(matches!(boss.account_create(&boss, ask("root2", AccountType::RootAdmin, None)).await, Err(Error::Denied(_))));
+    let call = c.admin("USER.CREATE").await;
+    let twin = call.user_create(&call, plain, ask("twin", AccountType::User, None).user).await.unwrap();
+    assert!(matches!(mine.user_update(&mine, twin, Default::default()).await, Err(Error::Denied(_))));
+    let (key, secret) = mine.user_keys_create(&mine, user).await.unwrap();
+    assert_eq!(c.engine.by_api_key(&key).await.unwrap().unwrap().1, secret);
+}
+
+#[tokio::test]
+async fn wrong_passwords_lock_out_and_sessions_run_out() {
+    let c = Cloud::fresh().await;
+    let (_, user) = c.account("anna", AccountType::User, Some(&c.domain("d", None).await)).await;
+    let login = |password: &'static str| c.engine.login("anna", password, Some("ROOT/d"));
+    let (_, first) = login("anna's").await.unwrap();
+    assert!(c.engine.by_session(&first.cookie, Some(&first.session.session_key)).await.unwrap().is_some());
+    c.clock.step(29 * MINUTE);
+    assert!(c.engine.session_of(&first.cookie).await.unwrap().is_some(), "in use");
+    c.clock.step(29 * MINUTE);
+    assert!(c.engine.session_of(&first.cookie).await.unwrap().is_some(), "the last use counts");
+    c.clock.step(31 * MINUTE);
+    assert!(c.engine.session_of(&first.cookie).await.unwrap().is_none());
+
+    let (_, second) = login("anna's").await.unwrap();
+    assert!(c.engine.by_session(&second.cookie, None).await.unwrap().is_none(), "a cookie without its key");
+    assert!(c.engine.session_of(&second.cookie).await.unwrap().is_none(), "and the session has ended");
+    let (_, third) = login("anna's").await.unwrap();
+    c.engine.logout(&third.cookie).await.unwrap();
+    assert!(c.engine.session_of(&third.cookie).await.unwrap().is_none());
+
+    for _ in 0..5 {
+        assert!(login("wrong").await.is_err());
+    }
+    assert!(login("anna's").await.is_err(), "disabled now");
+    let call = c.admin("USER.ENABLE").await;
+    call.user_stand(&call, call.db.must(user.id).await.unwrap(), Standing::Enabled).await.unwrap();
+    assert!(login("anna's").await.is_ok());
+    for _ in 0..7 {
+        assert!(c.engine.login("admin", "wrong", None).await.is_err());
+    }
+    assert!(c.engine.login("admin", "password", None).await.is_ok(), "a stranger cannot shut the administrator out");
+    let types: Vec<String> =
+        c.engine.db.find::<Event>(Query::all().eq("user_id", user.id)).await.unwrap().into_iter().map(|e| e.event_type).collect();
+    assert_eq!(types, ["USER.LOGIN", "USER.LOGIN", "USER.LOGIN", "USER.LOGOUT", "USER.LOGIN"]);
+}
+
+#[tokio::test]
+async fn fifty_parallel_takes_cannot_pass_a_limit() {
+    let c = Cloud::fresh().await;
+    let d = c.domain("d", None).await;
+    let (account, _) = c.account("anna", AccountType::User, Some(&d)).await;
+    let id = account.id;
+    let takes = (0..50).map(|_| {
+        let engine = c.engine.clone();
+        let db = engine.db.clone();
+        async move { db.write(move |tx| Box::pin(async move { engine.take(tx, id, &[(Limit::Vm, 1), (Limit::Cpu, 2)]).await })).await }
+    });
+    let done = futures::future::join_all(takes).await;
+    assert_eq!(done.iter().filter(|r| r.is_ok()).count(), 20, "max.account.user.vms is 20");
+    assert!(done.iter().filter_map(|r| r.as_ref().err()).all(|e| matches!(e, Error::LimitReached { limit: Limit::Vm, .. })));
+    for (kind, owner) in [("account", id), ("domain", d.id), ("domain", 1)] {
+        let q = Query::all().eq("owner_kind", kind).eq("owner_id", owner).within("resource", [0_i64, 8]).order("resource");
+        let used: Vec<i64> = c.engine.db.find::<ResourceCount>(q).await.unwrap().iter().map(|r| r.used).collect();
+        assert_eq!(used, [20, 40]);
+    }
+}

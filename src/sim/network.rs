@@ -1,0 +1,92 @@
+//! Guest networks: what is up, who holds which address, which rule set guards which NIC.
+use crate::Sim;
+use crate::fault::Op;
+use crate::world::{Lease, Net, Record, answering};
+use async_trait::async_trait;
+use std::borrow::Cow::Borrowed;
+use stratus_drivers::{DriverError, Network, NetworkSpec, NicRules, NicSpec};
+
+type Done<T = ()> = Result<T, DriverError>;
+
+#[async_trait]
+impl Network for Sim {
+    async fn implement(&self, network: &NetworkSpec) -> Done {
+        self.run(Op::Implement, &[&network.uuid], || self.network_implement(network)).await
+    }
+    async fn prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
+        self.run(Op::Prepare, &[&network.uuid, &nic.uuid, vm], || self.nic_prepare(network, nic, vm)).await
+    }
+    async fn release(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
+        self.run(Op::Release, &[&network.uuid, &nic.uuid, vm], || self.nic_release(&network.uuid, &nic.uuid)).await
+    }
+    async fn apply_rules(&self, host: &str, rules: &NicRules) -> Done {
+        self.run(Op::ApplyRules, &[host, &rules.vm, &rules.nic.uuid], || self.rules_apply(host, rules)).await
+    }
+    async fn shutdown(&self, network: &NetworkSpec) -> Done {
+        self.run(Op::Shutdown, &[&network.uuid], || self.network_shutdown(&network.uuid)).await
+    }
+}
+
+impl Sim {
+    fn network_implement(&self, network: &NetworkSpec) -> Done {
+        self.world.networks.with(&network.uuid, |nets| {
+            let there = nets.get_mut(&network.uuid);
+            if there.as_ref().is_some_and(|net| net.spec == *network) {
+                return Ok(());
+            }
+            self.note(&Record::Net { spec: Borrowed(network) })?;
+            match there {
+                Some(net) => net.spec = network.clone(),
+                None => drop(nets.insert(network.uuid.clone(), Net::new(network.clone()))),
+            }
+            Ok(())
+        })
+    }
+
+    fn nic_prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
+        let uuid = &network.uuid;
+        self.world.networks.with(uuid, |nets| {
+            let net = nets.get_mut(uuid).ok_or_else(|| DriverError::Missing(format!("network {uuid}")))?;
+            if let Some(holder) = net.addresses.get(&nic.ip).filter(|holder| **holder != nic.uuid) {
+                return Err(DriverError::Failed(format!("address {} of network {uuid} is leased to NIC {holder}", nic.ip)));
+            }
+            let lease = Lease { ip: nic.ip.clone(), mac: nic.mac.clone(), vm: vm.to_owned() };
+            if net.leases.get(&nic.uuid) != Some(&lease) {
+                self.note(&Record::Lease { network: Borrowed(uuid), nic: Borrowed(&nic.uuid), lease: Borrowed(&lease) })?;
+                net.put(&nic.uuid, lease);
+            }
+            Ok(())
+        })
+    }
+
+    fn nic_release(&self, network: &str, nic: &str) -> Done {
+        self.world.networks.with(network, |nets| {
+            let Some(net) = nets.get_mut(network).filter(|net| net.leases.contains_key(nic)) else { return Ok(()) };
+            self.note(&Record::LeaseGone { network: Borrowed(network), nic: Borrowed(nic) })?;
+            net.take(nic);
+            Ok(())
+        })
+    }
+
+    fn rules_apply(&self, host: &str, rules: &NicRules) -> Done {
+        self.world.hosts.with(host, |hosts| {
+            let state = answering(hosts, host)?;
+            if state.rules.get(&rules.nic.uuid).is_some_and(|there| there.sequence > rules.sequence || there == rules) {
+                return Ok(());
+            }
+            self.note(&Record::Rules { host: Borrowed(host), rules: Borrowed(rules) })?;
+            state.rules.insert(rules.nic.uuid.clone(), rules.clone());
+            Ok(())
+        })
+    }
+
+    fn network_shutdown(&self, network: &str) -> Done {
+        self.world.networks.with(network, |nets| {
+            if nets.contains_key(network) {
+                self.note(&Record::NetGone { network: Borrowed(network) })?;
+                nets.remove(network);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! Primary storage: pools and disks. A disk is thin and has an identity in the place of bytes.
+use crate::Sim;
+use crate::fault::Op;
+use crate::url::Query;
+use crate::world::{Disk, Object, ObjectKind, Pool, Record};
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow::Borrowed;
+use std::collections::HashMap;
+use std::fmt::Write;
+use stratus_drivers::{DiskRef, DriverError, PrimaryStorage, StorageUse, TemplateFacts};
+
+type Done<T = ()> = Result<T, DriverError>;
+
+#[async_trait]
+impl PrimaryStorage for Sim {
+    async fn connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
+        self.run(Op::PoolConnect, &[pool, url], || self.pool_connect(pool, url)).await
+    }
+    async fn disconnect(&self, pool: &str) -> Done {
+        self.run(Op::PoolDisconnect, &[pool], || self.pool_disconnect(pool)).await
+    }
+    async fn create(&self, disk: &DiskRef) -> Done {
+        let empty = || (0, identity("nothing written"));
+        self.run(Op::DiskCreate, &[&disk.pool, &disk.path], || self.disk_create(disk, empty())).await
+    }
+    async fn create_from_template(&self, disk: &DiskRef, template: &str) -> Done {
+        self.run(Op::DiskFromTemplate, &[&disk.pool, &disk.path, template], || {
+            let source = self.world.stores.find(|store| store.objects.get(template).and_then(bytes_of(ObjectKind::Template)));
+            let source = source.ok_or_else(|| DriverError::Missing(format!("template {template}")))?;
+            self.disk_create(disk, source)
+        })
+        .await
+    }
+    async fn delete(&self, disk: &DiskRef) -> Done {
+        self.run(Op::DiskDelete, &[&disk.pool, &disk.path], || self.disk_delete(disk)).await
+    }
+    async fn resize(&self, disk: &DiskRef) -> Done {
+        self.run(Op::DiskResize, &[&disk.pool, &disk.path], || self.disk_resize(disk)).await
+    }
+    async fn identity(&self, disk: &DiskRef) -> Done<String> {
+        self.run(Op::DiskIdentity, &[&disk.pool, &disk.path], || {
+            self.with_disk(&disk.pool, &disk.path, |_, there| Ok(there.identity.clone()))
+        })
+        .await
+    }
+    async fn snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
+        self.run(Op::Snapshot, &[&disk.pool, &disk.path, snapshot, store], || {
+            let facts = self.with_disk(&disk.pool, &disk.path, |_, there| {
+                let Disk { bytes, physical, identity, .. } = there;
+                Ok(TemplateFacts { virtual_bytes: *bytes, physical_bytes: *physical, checksum: identity.clone() })
+            })?;
+            self.object_put(store, snapshot, Object { kind: ObjectKind::Snapshot, facts })
+        })
+        .await
+    }
+    async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done {
+        self.run(Op::DiskFromSnapshot, &[&disk.pool, &disk.path, snapshot, store], || {
+            let source = self.with_store(store, |store| store.objects.get(snapshot).and_then(bytes_of(ObjectKind::Snapshot)))?;
+            let source = source.ok_or_else(|| DriverError::Missing(format!("snapshot {snapshot} on store {store}")))?;
+            self.disk_create(disk, source)
+        })
+        .await
+    }
+}
+
+/// An identity in the form of a checksum.
+pub(crate) fn identity(of: &str) -> String {
+    Sha256::digest(of).iter().fold("{SHA-256}".to_owned(), |mut text, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What a disk takes from an object of this kind: its physical size and identity.
+fn bytes_of(kind: ObjectKind) -> impl Fn(&Object) -> Option<(u64, String)> {
+    move |object| (object.kind == kind).then(|| (object.facts.physical_bytes, object.facts.checksum.clone()))
+}
+
+/// The pool, if it was added.
+pub(crate) fn known<'a>(pools: &'a mut HashMap<String, Pool>, pool: &str) -> Done<&'a mut Pool> {
+    pools.get_mut(pool).ok_or_else(|| DriverError::Unreachable(format!("pool {pool}")))
+}
+
+impl Sim {
+    fn pool_connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
+        let mut query = Query::of(url)?;
+        let total = query.bytes("size", self.defaults.pool_bytes)?;
+        query.done()?;
+        self.world.pools.with(pool, |pools| {
+            self.note(&Record::Pool { pool: Borrowed(pool), total })?;
+            let state = pools.entry(pool.to_owned()).or_default();
+            state.total = total;
+            Ok(StorageUse { total, used: state.used })
+        })
+    }
+
+    fn pool_disconnect(&self, pool: &str) -> Done {
+        self.world.pools.with(pool, |pools| {
+            if pools.contains_key(pool) {
+                self.note(&Record::PoolGone { pool: Borrowed(pool) })?;
+                pools.remove(pool);
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes a disk from (physical size, identity). One that is there stays as it is: its VM may have written to it since.
+    fn disk_create(&self, disk: &DiskRef, (physical, identity): (u64, String)) -> Done {
+        let DiskRef { pool, path, bytes } = disk;
+        self.world.pools.with(pool, |pools| {
+            let state = known(pools, pool)?;
+            match state.disks.get(path) {
+                Some(there) if there.bytes == *bytes => return Ok(()),
+                Some(there) => return Err(DriverError::Failed(format!("disk {path} is there with {} bytes, not {bytes}", there.bytes))),
+                None => {}
+            }
+            let physical = physical.min(*bytes);
+            let free = state.total.saturating_sub(state.used);
+            if physical > free || *bytes > state.total {
+                let total = state.total;
+                return Err(DriverError::NoRoom(format!(
+                    "pool {pool} has {free} of {total} bytes left, disk {path} of {bytes} needs {physical}"
+                )));
+            }
+            let made = Disk { bytes: *bytes, physical, identity, boots: 0 };
+            self.note(&Record::Disk { pool: Borrowed(pool), path: Borrowed(path), disk: Borrowed(&made) })?;
+            state.put(path, made);
+            Ok(())
+        })
+    }
+
+    fn disk_delete(&self, disk: &DiskRef) -> Done {
+        let DiskRef { pool, path, .. } = disk;
+        self.world.pools.with(pool, |pools| {
+            let state = known(pools, pool)?;
+            if state.disks.contains_key(path) {
+                self.note(&Record::DiskGone { pool: Borrowed(pool), path: Borrowed(path) })?;
+                state.take(path);
+            }
+            Ok(())
+        })
+    }
+
+    fn disk_resize(&self, disk: &DiskRef) -> Done {
+        let DiskRef { pool, path, bytes } = disk;
+        self.world.pools.with(pool, |pools| {
+            let state = known(pools, pool)?;
+            let total = state.total;
+            let there = state.disks.get_mut(path).ok_or_else(|| missing(pool, path))?;
+            if there.bytes > *bytes {
+                return Err(DriverError::Failed(format!("disk {path} has {} bytes and does not shrink to {bytes}", there.bytes)));
+            }
+            if *bytes > total {
+                return Err(DriverError::NoRoom(format!("pool {pool} has {total} bytes in all, disk {path} would have {bytes}")));
+            }
+            self.disk_change(disk, there, |there| there.bytes = *bytes).map(drop)
+        })
+    }
+
+    /// Writes a changed disk down and then puts it in the place of the old one. What it takes on the pool stays.
+    fn disk_change<'a>(&self, at: &DiskRef, there: &'a mut Disk, change: impl FnOnce(&mut Disk)) -> Done<&'a Disk> {
+        let mut changed = there.clone();
+        change(&mut changed);
+        self.note(&Record::Disk { pool: Borrowed(&at.pool), path: Borrowed(&at.path), disk: Borrowed(&changed) })?;
+        *there = changed;
+        Ok(there)
+    }
+
+    fn with_disk<T>(&self, pool: &str, path: &str, work: impl FnOnce(&Self, &mut Disk) -> Done<T>) -> Done<T> {
+        self.world.pools.with(pool, |pools| {
+            let disk = known(pools, pool)?.disks.get_mut(path);
+            work(self, disk.ok_or_else(|| missing(pool, path))?)
+        })
+    }
+
+    /// Whether a disk is where a VM expects it.
+    pub(crate) fn disk_present(&self, pool: &str, path: &str) -> Done {
+        self.with_disk(pool, path, |_, _| Ok(()))
+    }
+
+    /// Counts a boot from a disk.
+    pub(crate) fn disk_boot(&self, pool: &str, path: &str) -> Done<u32> {
+        let at = DiskRef { pool: pool.to_owned(), path: path.to_owned(), bytes: 0 };
+        self.with_disk(pool, path, |sim, disk| Ok(sim.disk_change(&at, disk, |disk| disk.boots += 1)?.boots))
+    }
+
+    /// Writes to a disk, as its guest would: it has another identity afterwards, which is the answer.
+    pub fn scribble(&self, disk: &DiskRef) -> Result<String, DriverError> {
+        self.with_disk(&disk.pool, &disk.path, |sim, there| {
+            let fresh = identity(&format!("{} {} {}", disk.pool, disk.path, there.identity));
+            Ok(sim.disk_change(disk, there, |there| there.identity = fresh)?.identity.clone())
+        })
+    }
+}
+
+fn missing(pool: &str, path: &str) -> DriverError {
+    DriverError::Missing(format!("disk {path} on pool {pool}"))
+}

@@ -1,0 +1,100 @@
+//! Secondary storage: templates and snapshots.
+use crate::Sim;
+use crate::fault::Op;
+use crate::pool::identity;
+use crate::url::Query;
+use crate::world::{Object, ObjectKind, Record, Store};
+use async_trait::async_trait;
+use std::borrow::Cow::Borrowed;
+use stratus_drivers::{DriverError, SecondaryStorage, StorageUse, TemplateFacts};
+
+type Done<T = ()> = Result<T, DriverError>;
+
+#[async_trait]
+impl SecondaryStorage for Sim {
+    async fn connect(&self, store: &str, url: &str) -> Done<StorageUse> {
+        self.run(Op::StoreConnect, &[store, url], || self.store_connect(store, url)).await
+    }
+    async fn fetch(&self, store: &str, template: &str, url: &str) -> Done<TemplateFacts> {
+        self.run(Op::Fetch, &[store, template, url], || {
+            // The query of a template's URL belongs to the server that has it.
+            Query::of(url)?;
+            let virtual_bytes = self.defaults.template_bytes;
+            let facts = TemplateFacts { virtual_bytes, physical_bytes: virtual_bytes / 4, checksum: identity(url) };
+            self.object_put(store, template, Object { kind: ObjectKind::Template, facts })
+        })
+        .await
+    }
+    async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
+        self.run(Op::TemplateFromSnapshot, &[store, template, snapshot], || {
+            let facts = self.with_store(store, |store| {
+                // Asked again after the snapshot went away, the template that was made from it is still the answer.
+                let made = store.objects.get(template).filter(|object| object.kind == ObjectKind::Template);
+                let from = store.objects.get(snapshot).filter(|object| object.kind == ObjectKind::Snapshot);
+                made.or(from).map(|object| object.facts.clone())
+            })?;
+            let facts = facts.ok_or_else(|| DriverError::Missing(format!("snapshot {snapshot} on store {store}")))?;
+            self.object_put(store, template, Object { kind: ObjectKind::Template, facts })
+        })
+        .await
+    }
+    async fn delete(&self, store: &str, object: &str) -> Done {
+        self.run(Op::ObjectDelete, &[store, object], || self.object_delete(store, object)).await
+    }
+}
+
+fn unknown(store: &str) -> DriverError {
+    DriverError::Unreachable(format!("store {store}"))
+}
+
+impl Sim {
+    fn store_connect(&self, store: &str, url: &str) -> Done<StorageUse> {
+        let mut query = Query::of(url)?;
+        let total = query.bytes("size", self.defaults.store_bytes)?;
+        query.done()?;
+        self.world.stores.with(store, |stores| {
+            self.note(&Record::Store { store: Borrowed(store), total })?;
+            let state = stores.entry(store.to_owned()).or_default();
+            state.total = total;
+            Ok(StorageUse { total, used: state.used })
+        })
+    }
+
+    pub(crate) fn with_store<T>(&self, store: &str, ask: impl FnOnce(&Store) -> T) -> Done<T> {
+        self.world.stores.with(store, |stores| stores.get(store).map(ask)).ok_or_else(|| unknown(store))
+    }
+
+    /// Puts an object on a store and answers its facts. A snapshot that is there keeps the bytes it was made with.
+    pub(crate) fn object_put(&self, store: &str, name: &str, object: Object) -> Done<TemplateFacts> {
+        self.world.stores.with(store, |stores| {
+            let state = stores.get_mut(store).ok_or_else(|| unknown(store))?;
+            let facts = object.facts.clone();
+            match state.objects.get(name) {
+                Some(there) if there.kind != object.kind => {
+                    return Err(DriverError::Failed(format!("{name} is there already, as a {:?}", there.kind)));
+                }
+                Some(there) if there.kind == ObjectKind::Snapshot || there.facts == facts => return Ok(there.facts.clone()),
+                _ => {}
+            }
+            let free = state.total.saturating_sub(state.used);
+            if facts.physical_bytes > free {
+                let needs = facts.physical_bytes;
+                return Err(DriverError::NoRoom(format!("store {store} has {free} bytes left, {name} needs {needs}")));
+            }
+            self.note(&Record::Object { store: Borrowed(store), object: Borrowed(name), is: Borrowed(&object) })?;
+            state.put(name, object);
+            Ok(facts)
+        })
+    }
+
+    fn object_delete(&self, store: &str, object: &str) -> Done {
+        self.world.stores.with(store, |stores| {
+            let state = stores.get_mut(store).ok_or_else(|| unknown(store))?;
+            if state.objects.contains_key(object) {
+                self.note(&Record::ObjectGone { store: Borrowed(store), object: Borrowed(object) })?;
+                state.take(object);
+            }
+            Ok(())
+        })
+    }
+}
