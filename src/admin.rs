@@ -3,7 +3,7 @@ use crate::cli::{Admin, quiet, say};
 use crate::config::{Config, Place};
 use crate::house::House;
 use crate::lock::DataDir;
-use crate::simulate;
+use crate::pending::{check, simulate};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value as Json};
 use std::io::{BufRead, IsTerminal, Read, Write};
@@ -51,7 +51,7 @@ async fn open(place: Place) -> Result<House> {
 
 /// Prints what is wrong, one finding a line; an error when there is anything.
 async fn check(house: &House) -> Result<()> {
-    let findings = stratus_engine::check::run(&house.engine).await?;
+    let findings = check::run(&house.engine).await?;
     for f in &findings {
         say(&format!("{f}\n"))?;
     }

@@ -57,6 +57,7 @@ pub enum Admin {
         /// Make new keys; the old ones stop to work
         #[arg(long)]
         renew: bool,
+        /// Where the state lies
         #[command(flatten)]
         place: Place,
     },
@@ -68,6 +69,7 @@ pub enum Admin {
         /// The path of the user's domain
         #[arg(long, default_value = "/")]
         domain: String,
+        /// Where the state lies
         #[command(flatten)]
         place: Place,
     },
@@ -75,6 +77,7 @@ pub enum Admin {
     Simulate {
         /// A JSON file: zones, pods, clusters, hosts and storage
         file: PathBuf,
+        /// Where the state lies
         #[command(flatten)]
         place: Place,
     },

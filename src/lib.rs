@@ -17,6 +17,7 @@ pub mod listeners;
 pub mod lock;
 pub mod logging;
 pub mod metrics;
+pub mod pending;
 pub mod ready;
 pub mod serve;
 pub mod wire;

@@ -76,12 +76,17 @@ impl Doors {
     }
 }
 
+/// Waits for the end of serving.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
 async fn accept(door: Arc<Door>, mut stopping: watch::Receiver<bool>) {
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = told(&mut stopping) => break,
             Some(_) = open.join_next() => continue,
             accepted = door.socket.accept() => accepted,
         };
@@ -118,7 +123,7 @@ async fn connection(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, mut st
         );
         let ended = tokio::select! {
             ended = served.as_mut() => ended,
-            _ = stopping.wait_for(|stop| *stop) => {
+            () = told(&mut stopping) => {
                 served.as_mut().graceful_shutdown();
                 served.as_mut().await
             }
@@ -129,7 +134,7 @@ async fn connection(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, mut st
     }
     tokio::select! {
         () = wire::linger(&stream) => {}
-        _ = stopping.wait_for(|stop| *stop) => {}
+        () = told(&mut stopping) => {}
     }
 }
 

@@ -1,3 +1,4 @@
+//! Log lines: on standard error, as text or JSON.
 use crate::config::LogFormat;
 use std::io::stderr;
 use tracing_subscriber::EnvFilter;

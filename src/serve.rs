@@ -3,9 +3,10 @@ use crate::config::{Config, Port, Simulate};
 use crate::house::{ADMIN, House};
 use crate::listeners::{self, Door, Doors};
 use crate::lock::DataDir;
+use crate::metrics;
+use crate::pending::{simulate, stratus_api, stratus_ec2};
 use crate::ready::{self, Bound, Ready};
 use crate::wire::TooLong;
-use crate::{metrics, simulate};
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::response::Html;
@@ -133,9 +134,7 @@ async fn furnish(config: &Config, engine: &Arc<Engine>) -> Result<()> {
     match &config.simulate {
         Simulate::None => Ok(()),
         Simulate::BuiltIn => simulate::built_in(engine).await.context("cannot make the built-in zone"),
-        Simulate::File(path) => {
-            simulate::file(engine, path).await.with_context(|| format!("cannot make the zones of {}", path.display()))
-        }
+        Simulate::File(path) => simulate::file(engine, path).await.with_context(|| format!("cannot make the zones of {}", path.display())),
     }
 }
 
@@ -175,11 +174,16 @@ fn numbers(engine: &Arc<Engine>) -> Router {
     Router::new().route("/metrics", get(metrics::show)).route("/health", get(metrics::health)).with_state(engine.clone())
 }
 
-fn native(engine: &Arc<Engine>, door: &stratus_api::Door, own_metrics: bool) -> Router {
+fn native(engine: &Arc<Engine>, door: &Arc<stratus_api::Door>, own_metrics: bool) -> Router {
     let mut router = Router::new().route("/health", get(metrics::health));
     if !own_metrics {
         router = router.route("/metrics", get(metrics::show_to_loopback));
     }
     let console = get(async || Html(include_str!("welcome.html")));
-    router.with_state(engine.clone()).route("/", console.clone()).route("/client", console.clone()).route("/client/", console).merge(door.router())
+    router
+        .with_state(engine.clone())
+        .route("/", console.clone())
+        .route("/client", console.clone())
+        .route("/client/", console)
+        .merge(door.router())
 }
