@@ -87,6 +87,8 @@ pub enum Admin {
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
+    // Everything that the server writes is for its owner only, in whatever folder it stands.
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(r) => r,
         Err(e) => return complain(&format!("cannot start: {e}"), 1),

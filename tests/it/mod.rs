@@ -1,0 +1,12 @@
+mod bad_input;
+mod clients;
+mod command_line;
+mod kill;
+mod native;
+mod probes;
+mod schema;
+mod server;
+mod statements;
+
+pub use native::Native;
+pub use server::Server;
