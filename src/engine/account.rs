@@ -2,7 +2,7 @@
 use crate::setup::{ADMIN, SYSTEM};
 use crate::user::{NewUser, user_insert};
 use crate::{Call, Engine, ListScope, Listing, Topic, hash_password};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use stratus_model::{AccountType, Error, Kind, Result};
 use stratus_store::{Account, Domain, Query, Tx, User};
 
@@ -74,6 +74,14 @@ impl Standing {
             Self::Disabled => "disabled",
             Self::Locked => "locked",
         }
+    }
+}
+
+/// An account is its own owner.
+impl crate::Owned for Account {
+    const KIND: Kind = Kind::Account;
+    fn owner(&self) -> (i64, i64) {
+        (self.id, self.domain_id)
     }
 }
 
@@ -232,9 +240,30 @@ impl Engine {
         Ok(())
     }
 
+    /// How many VMs run and how many are stopped, by account.
+    pub async fn vms_of(&self, accounts: &[i64]) -> Result<HashMap<i64, (i64, i64)>> {
+        let mut counts = HashMap::<i64, (i64, i64)>::new();
+        if accounts.is_empty() {
+            return Ok(counts);
+        }
+        let places = vec!["?"; accounts.len()].join(",");
+        let sql = format!(
+            "select account_id, state, count(*) from vm where removed is null and state in ('Running', 'Stopped') \
+             and account_id in ({places}) group by account_id, state"
+        );
+        for row in self.db.rows(sql, accounts.iter().map(|id| (*id).into()).collect()).await? {
+            let entry = counts.entry(row.get(0)?).or_default();
+            match row.get::<String>(1)?.as_str() {
+                "Running" => entry.0 = row.get(2)?,
+                _ => entry.1 = row.get(2)?,
+            }
+        }
+        Ok(counts)
+    }
+
     /// The account's users, by account.
-    pub async fn users_of(&self, accounts: &[i64]) -> Result<std::collections::HashMap<i64, Vec<User>>> {
-        let mut by_account = std::collections::HashMap::<i64, Vec<User>>::new();
+    pub async fn users_of(&self, accounts: &[i64]) -> Result<HashMap<i64, Vec<User>>> {
+        let mut by_account = HashMap::<i64, Vec<User>>::new();
         for u in self.db.find::<User>(Query::live().within("account_id", accounts.iter().copied())).await? {
             by_account.entry(u.account_id).or_default().push(u);
         }

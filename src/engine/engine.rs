@@ -1,3 +1,4 @@
+use crate::group_push::GroupChanges;
 use crate::jobs::Jobs;
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Engine {
     pub server: Server,
     /// Jobs at work in this process.
     pub jobs: Jobs,
+    /// Changes of security groups' members that hosts are not told of yet.
+    pub group_changes: GroupChanges,
 }
 
 impl Engine {
@@ -51,6 +54,7 @@ impl Engine {
             clock: config.clock,
             settings,
             jobs: Jobs::new(),
+            group_changes: GroupChanges::default(),
             server,
         }))
     }

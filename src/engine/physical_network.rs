@@ -1,1 +1,3 @@
-//! See the crate's documentation.
+//! x
+/// t
+pub const TRAFFIC_TYPES: &[&str] = &["Guest", "Management", "Public", "Storage", "Control"];

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stratus_engine::account::{AccountCreate, AccountFilter, Standing};
+use stratus_engine::configuration::{ConfigurationFilter, Place};
 use stratus_engine::domain::{DomainCreate, DomainFilter, shown_path};
+use stratus_engine::event::{EVENT_TYPES, EventChoice, EventFilter};
+use stratus_engine::limit::Holder;
 use stratus_engine::user::NewUser;
 use stratus_engine::{Call, Engine, EngineConfig, ScopeRequest};
 use stratus_model::{AccountType, Error, Limit, Source, SteppedClock};
@@ -134,7 +137,9 @@ async fn nobody_reaches_above_itself() {
     let admin = c.engine.db.must::<User>(2).await.unwrap();
     // A domain administrator of ROOT covers every domain, yet no root administrator.
     assert!(matches!(boss.user_keys_create(&boss, admin.clone()).await, Err(Error::Denied(_))));
-    assert_eq!(boss.secret_shown(&admin).await.unwrap(), None);
+    let (account, root) = (boss.db.must::<Account>(2).await.unwrap(), boss.db.must::<Domain>(1).await.unwrap());
+    assert_eq!(boss.secret_shown(&admin, &account, &root), None);
+    assert!(c.admin("X").await.secret_shown(&admin, &account, &root).is_some());
     assert!(matches!(boss.account_create(&boss, ask("root2", AccountType::RootAdmin, None)).await, Err(Error::Denied(_))));
     let call = c.admin("USER.CREATE").await;
     let twin = call.user_create(&call, plain, ask("twin", AccountType::User, None).user).await.unwrap();
@@ -199,4 +204,72 @@ async fn fifty_parallel_takes_cannot_pass_a_limit() {
         let used: Vec<i64> = c.engine.db.find::<ResourceCount>(q).await.unwrap().iter().map(|r| r.used).collect();
         assert_eq!(used, [20, 40]);
     }
+}
+
+#[tokio::test]
+async fn limits_are_set_below_those_above_and_counters_are_repaired() {
+    let c = Cloud::fresh().await;
+    let top = c.domain("top", None).await;
+    let low = c.domain("low", Some(&top)).await;
+    let (account, _) = c.account("anna", AccountType::User, Some(&low)).await;
+    let call = c.admin("RESOURCE.LIMIT.UPDATE").await;
+    let set = |h: Holder, l: Limit, max: i64| {
+        let call = call.clone();
+        async move { call.limit_update(&call, h, l, max).await }
+    };
+    set(Holder::Domain(top.clone()), Limit::Vm, 3).await.unwrap();
+    assert!(matches!(set(Holder::Domain(low.clone()), Limit::Vm, 4).await, Err(Error::Invalid { .. })));
+    assert_eq!(set(Holder::Account(account.clone()), Limit::PrimaryStorage, 7).await.unwrap().max, 7);
+    let id = account.id;
+    let take = |n| {
+        let engine = c.engine.clone();
+        let db = engine.db.clone();
+        async move { db.write(move |tx| Box::pin(async move { engine.take(tx, id, &[(Limit::Vm, n)]).await })).await }
+    };
+    assert!(matches!(take(4).await, Err(Error::LimitReached { max: 3, .. })), "the domain above counts");
+    take(3).await.unwrap();
+    let shown = call.allowances(&[Holder::Domain(low.clone()), Holder::Account(account.clone())]).await.unwrap();
+    assert_eq!((shown[0][0].used, shown[1][0].max, shown[1][10].max, shown[1][9].max), (3, 20, 7, 40960));
+    // There is no VM behind those three, and the recount finds that at every level.
+    for holder in [Holder::Account(account), Holder::Domain(low), Holder::Domain(top)] {
+        let now = call.limit_recount(&call, holder, None).await.unwrap();
+        assert!(now.len() == 12 && now.iter().all(|a| a.used == 0));
+    }
+}
+
+#[tokio::test]
+async fn settings_are_checked_and_hold_at_once() {
+    let c = Cloud::fresh().await;
+    let call = c.admin("CONFIGURATION.VALUE.EDIT").await;
+    let set = |name: &'static str, value: &'static str, place: Place| {
+        let call = call.clone();
+        async move { call.configuration_update(&call, name, Some(value.to_owned()), place).await }
+    };
+    assert!(matches!(set("no.such.setting", "1", Place::CLOUD).await, Err(Error::NotFound { .. })));
+    assert!(matches!(set("enable.ec2.api", "maybe", Place::CLOUD).await, Err(Error::Invalid { .. })));
+    assert!(matches!(set("cpu.overprovisioning.factor", "0.5", Place::CLOUD).await, Err(Error::Invalid { .. })));
+    set("enable.ec2.api", "true", Place::CLOUD).await.unwrap();
+    assert!(call.settings.flag("enable.ec2.api"));
+    let cluster = Place { scope: "cluster", id: 9 };
+    assert!(set("enable.ec2.api", "true", cluster).await.is_err());
+    set("cpu.overprovisioning.factor", "4.0", cluster).await.unwrap();
+    assert_eq!(call.settings.factor("cpu.overprovisioning.factor", "cluster", 9), 4.0);
+    assert_eq!(call.settings.factor("cpu.overprovisioning.factor", "cluster", 8), 1.0);
+
+    assert_eq!(set("alert.smtp.password", "geheim", Place::CLOUD).await.unwrap().value, None);
+    assert_eq!(call.setting_secret("alert.smtp.password").unwrap().as_deref(), Some("geheim"));
+    let all = call.configuration_list(&ConfigurationFilter { page: (0, 500), ..Default::default() });
+    assert!(all.count > 300 && all.rows.iter().all(|r| r.value.as_deref() != Some("geheim") && !r.definition.description.is_empty()));
+
+    let scope = call.scope(&ScopeRequest { listall: true, ..Default::default() }).await.unwrap();
+    let edits = EventFilter { kind: Some("CONFIGURATION.VALUE.EDIT".into()), page: (0, 10), ..Default::default() };
+    let events = call.event_list(&scope, edits.clone()).await.unwrap();
+    assert!(events.count == 3 && events.rows.iter().all(|e| !e.description.contains("geheim")));
+    assert!(call.events_archive(&call, EventChoice::default()).await.is_err(), "nothing chosen");
+    let one = EventChoice { uuids: vec![events.rows[0].uuid.clone()], ..Default::default() };
+    call.events_archive(&call, one).await.unwrap();
+    assert_eq!(call.event_list(&scope, edits.clone()).await.unwrap().count, 2);
+    call.events_delete(&call, EventChoice { kind: edits.kind.clone(), ..Default::default() }).await.unwrap();
+    assert_eq!(call.event_list(&scope, edits).await.unwrap().count, 0);
+    assert!(EVENT_TYPES.len() > 270 && EVENT_TYPES.contains(&"VM.CREATE"));
 }

@@ -54,6 +54,10 @@ table! {
     TemplatePool in "template_pool" { template_id: i64, pool_id: i64, created: i64 }
 }
 table! {
+    /// An account that a private template is shared with.
+    TemplatePermission in "template_permission" { template_id: i64, account_id: i64, created: i64 }
+}
+table! {
     /// A VM.
     Vm in "vm" {
         uuid: String,

@@ -58,6 +58,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<Template>(),
         info::<TemplateStore>(),
         info::<TemplatePool>(),
+        info::<TemplatePermission>(),
         info::<Vm>(),
         info::<Placement>(),
         info::<SshKeyPair>(),

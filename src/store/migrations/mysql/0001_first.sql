@@ -597,6 +597,14 @@ create table template_pool (
   created bigint not null
 ) engine=InnoDB default charset=utf8mb4 collate=utf8mb4_bin;
 create unique index template_pool_template_id_pool_id on template_pool (template_id, pool_id);
+create table template_permission (
+  id bigint not null auto_increment primary key,
+  template_id bigint not null,
+  account_id bigint not null,
+  created bigint not null
+) engine=InnoDB default charset=utf8mb4 collate=utf8mb4_bin;
+create unique index template_permission_template_id_account_id on template_permission (template_id, account_id);
+create index template_permission_account_id on template_permission (account_id);
 create table vm (
   id bigint not null auto_increment primary key,
   uuid char(36) character set ascii collate ascii_bin not null,

@@ -597,6 +597,14 @@ create table template_pool (
   created integer not null
 ) strict;
 create unique index template_pool_template_id_pool_id on template_pool (template_id, pool_id);
+create table template_permission (
+  id integer primary key autoincrement,
+  template_id integer not null,
+  account_id integer not null,
+  created integer not null
+) strict;
+create unique index template_permission_template_id_account_id on template_permission (template_id, account_id);
+create index template_permission_account_id on template_permission (account_id);
 create table vm (
   id integer primary key autoincrement,
   uuid text not null,

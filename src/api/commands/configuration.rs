@@ -1,0 +1,4 @@
+//! See `commands/mod.rs`.
+use crate::prelude::*;
+
+pub(crate) fn register(_: &mut Registry) {}

@@ -1,0 +1,64 @@
+//! The commands, one file a noun. `register` of each puts its commands on the air.
+mod account;
+mod api_discovery;
+mod capacity;
+mod cluster;
+mod configuration;
+mod disk_offering;
+mod domain;
+mod event;
+mod host;
+mod image_store;
+mod ip_range;
+mod job;
+mod limit;
+mod network;
+mod network_offering;
+mod os_type;
+mod physical_network;
+mod pod;
+mod pool;
+mod region;
+mod security_group;
+mod service_offering;
+mod ssh_key;
+mod tag;
+mod template;
+mod user;
+mod vm;
+mod volume;
+mod zone;
+
+use crate::registry::Registry;
+
+pub(crate) fn register(r: &mut Registry) {
+    account::register(r);
+    api_discovery::register(r);
+    capacity::register(r);
+    cluster::register(r);
+    configuration::register(r);
+    disk_offering::register(r);
+    domain::register(r);
+    event::register(r);
+    host::register(r);
+    image_store::register(r);
+    ip_range::register(r);
+    job::register(r);
+    limit::register(r);
+    network::register(r);
+    network_offering::register(r);
+    os_type::register(r);
+    physical_network::register(r);
+    pod::register(r);
+    pool::register(r);
+    region::register(r);
+    security_group::register(r);
+    service_offering::register(r);
+    ssh_key::register(r);
+    tag::register(r);
+    template::register(r);
+    user::register(r);
+    vm::register(r);
+    volume::register(r);
+    zone::register(r);
+}

@@ -1,0 +1,1 @@
+//! See `views/mod.rs`.

@@ -1,0 +1,30 @@
+//! The records of answers, one file a noun: how rows look on the wire. Each file has the record and an `of` that builds a page of
+//! them with one query per table beside it.
+pub(crate) mod account;
+pub(crate) mod capacity;
+pub(crate) mod cluster;
+pub(crate) mod configuration;
+pub(crate) mod disk_offering;
+pub(crate) mod domain;
+pub(crate) mod event;
+pub(crate) mod host;
+pub(crate) mod image_store;
+pub(crate) mod ip_range;
+pub(crate) mod job;
+pub(crate) mod limit;
+pub(crate) mod network;
+pub(crate) mod network_offering;
+pub(crate) mod os_type;
+pub(crate) mod physical_network;
+pub(crate) mod pod;
+pub(crate) mod pool;
+pub(crate) mod region;
+pub(crate) mod security_group;
+pub(crate) mod service_offering;
+pub(crate) mod ssh_key;
+pub(crate) mod tag;
+pub(crate) mod template;
+pub(crate) mod user;
+pub(crate) mod vm;
+pub(crate) mod volume;
+pub(crate) mod zone;

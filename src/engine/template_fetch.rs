@@ -1,0 +1,207 @@
+//! How templates come to the image stores: the row of a template on a store says how far it is.
+//!
+//! A row is written before anything is fetched, so a server that starts again finds what was under way and fetches it once more;
+//! drivers answer a fetch of what they have at once.
+use crate::{Call, Engine, Level, Topic};
+use stratus_drivers::{SecondaryStorage, TemplateFacts};
+use stratus_model::{Error, Kind, Limit, Result};
+use stratus_store::{ImageStore, OsType, Query, Template, TemplateStore, Tx, UsageEvent};
+use uuid::Uuid;
+
+/// The row waits for a driver to be asked.
+pub const WAITING: &str = "NOT_DOWNLOADED";
+/// A driver is at it.
+pub const UNDER_WAY: &str = "DOWNLOAD_IN_PROGRESS";
+/// It is there.
+pub const DOWNLOADED: &str = "DOWNLOADED";
+/// It did not come; `error` says why.
+pub const FAILED: &str = "DOWNLOAD_ERROR";
+
+/// Writes the template of a fresh database; it arrives in a zone with the zone's first image store. After `seed_os_types`.
+pub async fn seed_templates(tx: &mut Tx, now: i64) -> Result<()> {
+    let os = tx.find_one::<OsType>(Query::all().eq("name", "CentOS 5.5 (64-bit)")).await?;
+    let name = "CentOS 5.5(64-bit) no GUI (Simulator)";
+    let mut row = Template {
+        uuid: Uuid::new_v4().to_string(),
+        name: name.into(),
+        display_text: name.into(),
+        account_id: 1,
+        domain_id: 1,
+        format: "RAW".into(),
+        hypervisor: Some("Simulator".into()),
+        os_type_id: os.ok_or_else(|| Error::internal("the OS types come before the templates"))?.id,
+        url: Some("builtin://centos55-x86_64".into()),
+        bits: 64,
+        is_public: true,
+        is_featured: true,
+        is_extractable: true,
+        is_bootable: true,
+        template_type: "BUILTIN".into(),
+        cross_zones: true,
+        size_bytes: 2 << 30,
+        state: "Active".into(),
+        created: now,
+        ..Default::default()
+    };
+    tx.insert(&mut row).await.map(drop)
+}
+
+impl Engine {
+    /// Writes that the built-in templates are to come to a zone's first image store. Once that is committed, `templates_take_up`
+    /// brings them.
+    pub async fn builtin_templates_arrive(&self, tx: &mut Tx, zone_id: i64, store_id: i64) -> Result<()> {
+        let there = Query::live().eq("zone_id", zone_id);
+        let q = Query::live().eq("template_type", "BUILTIN").eq("state", "Active");
+        for template in tx.find::<Template>(q).await? {
+            if tx.count::<TemplateStore>(there.clone().eq("template_id", template.id)).await? == 0 {
+                let mut row = waiting(template.id, store_id, zone_id, self.clock.now());
+                tx.insert(&mut row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches every template that is not where it should be, on one store or on all: after a store was added, and at start. What
+    /// does not come is logged and stays marked.
+    pub async fn templates_take_up(&self, call: &Call, store_id: Option<i64>) -> Result<()> {
+        let q = Query::live().within("state", [WAITING, UNDER_WAY]).eq_opt("store_id", store_id);
+        for row in self.db.find::<TemplateStore>(q).await? {
+            if let Err(e) = self.template_fetch(call, row.id).await {
+                tracing::warn!(template = row.template_id, store = row.store_id, error = %e, "a template was not fetched");
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings one template to one store. What goes wrong is written on the row and answered.
+    pub async fn template_fetch(&self, call: &Call, row_id: i64) -> Result<()> {
+        let row = self.db.must::<TemplateStore>(row_id).await?;
+        if row.removed.is_some() || row.state == DOWNLOADED {
+            return Ok(());
+        }
+        let template = self.db.must::<Template>(row.template_id).await?;
+        let store = self.db.must::<ImageStore>(row.store_id).await?;
+        let none = || Error::Unavailable(format!("there is no driver for image stores of {} here", store.provider));
+        let driver = self.drivers.store(&store.provider).ok_or_else(none)?;
+        self.fetch_state(row_id, UNDER_WAY, None).await?;
+        let url = template.url.clone().unwrap_or_default();
+        let got = match driver.fetch(&store.uuid, &template.uuid, &url).await {
+            Ok(facts) => self.arrived(call, &row, &template, facts).await,
+            Err(e) => Err(Error::Unavailable(e.to_string())),
+        };
+        let Err(e) = got else { return Ok(()) };
+        // The store keeps nothing that nobody counts; a failure here leaves a file that the next fetch overwrites.
+        discard(driver.as_ref(), &store, &template).await;
+        self.fetch_state(row_id, FAILED, Some(e.to_string())).await?;
+        self.fetch_event(
+            call,
+            &template,
+            Level::Error,
+            "TEMPLATE.DOWNLOAD.FAILED",
+            format!("Template {} did not come: {e}", template.name),
+        )
+        .await?;
+        Err(e)
+    }
+
+    /// Counts what came and opens the template.
+    async fn arrived(&self, call: &Call, row: &TemplateStore, template: &Template, facts: TemplateFacts) -> Result<()> {
+        let most = self.settings.number("max.template.iso.size").saturating_mul(crate::limits::GIB);
+        let size = i64::try_from(facts.virtual_bytes).unwrap_or(i64::MAX);
+        let physical = i64::try_from(facts.physical_bytes).unwrap_or(i64::MAX);
+        if most > 0 && physical > most {
+            return Err(Error::invalid("url", format!("{physical} bytes are above max.template.iso.size")));
+        }
+        check_sum(template.checksum.as_deref(), &facts.checksum)?;
+        let (call, row, template) = (call.clone(), row.clone(), template.clone());
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let q = Query::live().eq("id", row.id).ne("state", DOWNLOADED);
+                    let set = vec![
+                        ("state", DOWNLOADED.into()),
+                        ("percent", 100.into()),
+                        ("physical_bytes", physical.into()),
+                        ("error", stratus_store::Value::Null),
+                    ];
+                    if tx.update::<TemplateStore>(q, set).await? == 0 {
+                        // Deleted meanwhile, or somebody else was faster.
+                        return match tx.must::<TemplateStore>(row.id).await?.removed {
+                            Some(_) => Err(Error::not_found(Kind::Template, template.uuid)),
+                            None => Ok(()),
+                        };
+                    }
+                    if template.template_type == "USER" {
+                        call.take(tx, template.account_id, &[(Limit::SecondaryStorage, physical)]).await?;
+                        use_begins(tx, &call, &row, &template, size).await?;
+                    }
+                    let sum = template.checksum.clone().unwrap_or(facts.checksum);
+                    tx.set::<Template>(template.id, vec![("size_bytes", size.into()), ("checksum", sum.into())]).await?;
+                    let text = format!("Template {} is there", template.name);
+                    call.write_event(tx, "TEMPLATE.DOWNLOAD.SUCCESS", Level::Info, "Completed", topic(&template), text, None)
+                        .await
+                        .map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn fetch_state(&self, row_id: i64, state: &'static str, error: Option<String>) -> Result<()> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let q = Query::live().eq("id", row_id).ne("state", DOWNLOADED);
+                    tx.update::<TemplateStore>(q, vec![("state", state.into()), ("error", error.into())]).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn fetch_event(&self, call: &Call, template: &Template, level: Level, kind: &'static str, text: String) -> Result<()> {
+        let (call, topic) = (call.clone(), topic(template));
+        self.db
+            .write(move |tx| Box::pin(async move { call.write_event(tx, kind, level, "Completed", topic, text, None).await.map(drop) }))
+            .await
+    }
+}
+
+/// A row for a template that is still to come.
+pub(crate) fn waiting(template_id: i64, store_id: i64, zone_id: i64, now: i64) -> TemplateStore {
+    TemplateStore { template_id, store_id, zone_id, state: WAITING.into(), created: now, ..Default::default() }
+}
+
+/// What events about a template are about.
+pub(crate) fn topic(t: &Template) -> Topic {
+    Topic { account: t.account_id, domain: t.domain_id, kind: if t.is_iso { Kind::Iso } else { Kind::Template }, id: t.id }
+}
+
+async fn discard(driver: &dyn SecondaryStorage, store: &ImageStore, template: &Template) {
+    if let Err(e) = driver.delete(&store.uuid, &template.uuid).await {
+        tracing::warn!(store = store.uuid, template = template.uuid, error = %e, "what came of a template was not deleted");
+    }
+}
+
+/// Compares checksums where both are of one kind, `{SHA-256}…`; a driver may know another kind than the one given.
+fn check_sum(wanted: Option<&str>, got: &str) -> Result<()> {
+    let kind = |s: &str| s.strip_prefix('{').and_then(|s| s.split_once('}')).map(|(k, sum)| (k.to_lowercase(), sum.to_lowercase()));
+    match (wanted.and_then(kind), kind(got)) {
+        (Some((a, x)), Some((b, y))) if a == b && x != y => Err(Error::invalid("checksum", format!("the file has {got}"))),
+        _ => Ok(()),
+    }
+}
+
+async fn use_begins(tx: &mut Tx, call: &Call, row: &TemplateStore, template: &Template, size: i64) -> Result<()> {
+    let mut fact = UsageEvent {
+        event_type: "TEMPLATE.CREATE".into(),
+        account_id: template.account_id,
+        domain_id: template.domain_id,
+        zone_id: row.zone_id,
+        resource_id: template.id,
+        resource_name: Some(template.name.clone()),
+        template_id: template.source_template_id,
+        size: Some(size),
+        created: call.now(),
+        ..Default::default()
+    };
+    tx.insert(&mut fact).await.map(drop)
+}
