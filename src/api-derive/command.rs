@@ -41,11 +41,7 @@ pub fn expand(input: DeriveInput) -> Result<TokenStream> {
     } else {
         quote!(crate::declare::Start::Run(crate::declare::run_of::<#ty>))
     };
-    let run_bound = if words.has("job") && !words.has("create") {
-        quote!(Some(crate::declare::topic_of::<#ty>))
-    } else {
-        quote!(None)
-    };
+    let run_bound = if words.has("job") && !words.has("create") { quote!(Some(crate::declare::topic_of::<#ty>)) } else { quote!(None) };
     Ok(quote! {
         impl crate::declare::Declared for #ty {
             const META: crate::declare::Meta = crate::declare::Meta {

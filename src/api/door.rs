@@ -101,7 +101,8 @@ async fn read(face: Face, request: Request) -> Result<Asked> {
         .get(header::CONTENT_TYPE)
         .is_none_or(|t| t.to_str().is_ok_and(|t| t.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")));
     if face == Face::Client && parts.method == Method::POST && form {
-        let bytes = to_bytes(body, BODY).await.map_err(|_| Error::Malformed(format!("the body is longer than {BODY} bytes or broken off")))?;
+        let bytes =
+            to_bytes(body, BODY).await.map_err(|_| Error::Malformed(format!("the body is longer than {BODY} bytes or broken off")))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| Error::Malformed("the body is not UTF-8".into()))?;
         // The query string comes first, so that it wins over fields of the same name.
         for (name, value) in decode(text)? {

@@ -5,8 +5,8 @@
 //! authorises (`declare.rs`, the derive macros of `src/api-derive`); `listApis` reads the same declarations.
 //!
 //! What clients of the original see is kept to the letter: wrapper keys with their spelling slips, `"success" : "true"` as a text, an
-//! empty list without count (catalog/README.md). The door knows wire formats and nothing else: it never names the store's database,
-//! only rows that the engine gives it.
+//! empty list without count (catalog/README.md). The door knows wire formats and nothing else. Rows are
+//! the engine's answers, so this room knows their types and reads what stands beside them; it writes nothing to the store.
 //!
 //! Other doors come in through [`Registry::call`]: the EC2 door says native commands in process.
 mod answer;

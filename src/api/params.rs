@@ -30,7 +30,7 @@ macro_rules! simple {
         impl Parameter for $t {
             const KIND: &'static str = $kind;
             async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-                Option::<$t>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+                <Option<$t> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
             }
         }
         impl Parameter for Option<$t> {
@@ -61,7 +61,7 @@ macro_rules! lists {
         impl Parameter for Vec<$t> {
             const KIND: &'static str = "list";
             async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-                Option::<Self>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+                <Option<Self> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
             }
         }
         impl Parameter for Option<Vec<$t>> {
@@ -119,7 +119,7 @@ impl Parameter for Option<MapList> {
 impl Parameter for MapList {
     const KIND: &'static str = "map";
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        Option::<Self>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+        <Option<Self> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
     }
 }
 
@@ -190,9 +190,9 @@ impl Group for Paging {
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
         Ok(Self {
-            page: Parameter::take(call, given, "page", 255).await?,
-            pagesize: Parameter::take(call, given, "pagesize", 255).await?,
-            keyword: Parameter::take(call, given, "keyword", 255).await?,
+            page: <Option<i64> as Parameter>::take(call, given, "page", 255).await?,
+            pagesize: <Option<i64> as Parameter>::take(call, given, "pagesize", 255).await?,
+            keyword: <Option<String> as Parameter>::take(call, given, "keyword", 255).await?,
         })
     }
 }
@@ -233,11 +233,11 @@ impl Group for Scoped {
     }
     async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
         Ok(Self {
-            account: Parameter::take(call, given, "account", 255).await?,
-            domain: Option::<Ref<Domain>>::take(call, given, "domainid", 255).await?.map(|r| r.0),
-            recursive: Option::<bool>::take(call, given, "isrecursive", 255).await?.unwrap_or(false),
-            listall: Option::<bool>::take(call, given, "listall", 255).await?.unwrap_or(false),
-            project: Parameter::take(call, given, "projectid", 255).await?,
+            account: <Option<String> as Parameter>::take(call, given, "account", 255).await?,
+            domain: <Option<Ref<Domain>> as Parameter>::take(call, given, "domainid", 255).await?.map(|r| r.0),
+            recursive: <Option<bool> as Parameter>::take(call, given, "isrecursive", 255).await?.unwrap_or(false),
+            listall: <Option<bool> as Parameter>::take(call, given, "listall", 255).await?.unwrap_or(false),
+            project: <Option<String> as Parameter>::take(call, given, "projectid", 255).await?,
         })
     }
 }

@@ -1,4 +1,5 @@
 //! What every file of commands and views needs.
+#![allow(unused_imports, reason = "not every file needs every name")]
 pub(crate) use crate::answer::Answer;
 pub(crate) use crate::declare::{Create, Created, Run};
 pub(crate) use crate::params::{Date, Ignored, MapList, Paging, Refused, Scoped, Tags};

@@ -19,7 +19,10 @@ pub struct Registry {
 pub(crate) enum Reply {
     Done(Answer),
     /// `jobid` and, for a create command, `id`.
-    Queued { id: Option<String>, job: Job },
+    Queued {
+        id: Option<String>,
+        job: Job,
+    },
 }
 
 impl Registry {
@@ -111,10 +114,18 @@ impl Registry {
     }
 
     /// Runs a command and, when it is asynchronous, waits for its job: for set-up and tests in process.
-    pub async fn call_and_wait(&self, engine: &Arc<Engine>, caller: &Arc<Caller>, command: &str, params: BTreeMap<String, String>) -> Result<Value> {
+    pub async fn call_and_wait(
+        &self,
+        engine: &Arc<Engine>,
+        caller: &Arc<Caller>,
+        command: &str,
+        params: BTreeMap<String, String>,
+    ) -> Result<Value> {
         let first = self.call(engine, caller, command, params).await?;
         match first.get("jobid").and_then(Value::as_str) {
-            Some(job) if self.commands.get(command).is_some_and(|m| m.job.is_some()) => self.wait(engine, job, Duration::from_secs(300)).await,
+            Some(job) if self.commands.get(command).is_some_and(|m| m.job.is_some()) => {
+                self.wait(engine, job, Duration::from_secs(300)).await
+            }
             _ => Ok(first),
         }
     }

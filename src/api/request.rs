@@ -25,10 +25,8 @@ pub fn decode(text: &str) -> Result<Vec<Pair>> {
 fn unescape(text: &str) -> Result<String> {
     let spaced = text.replace('+', " ");
     let bytes = spaced.as_bytes();
-    let broken = bytes
-        .iter()
-        .enumerate()
-        .any(|(i, b)| *b == b'%' && !bytes.get(i + 1..i + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)));
+    let broken =
+        bytes.iter().enumerate().any(|(i, b)| *b == b'%' && !bytes.get(i + 1..i + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)));
     if broken {
         return Err(Error::Malformed("a percent escape in the request is broken".into()));
     }
@@ -75,7 +73,8 @@ impl Given {
     /// Takes a map parameter, `tags[0].key=…`: its entries by index.
     pub fn take_maps(&mut self, name: &str) -> Result<Vec<BTreeMap<String, String>>> {
         let start = format!("{name}[");
-        let keys: Vec<String> = self.values.range(start.clone()..).take_while(|(k, _)| k.starts_with(&start)).map(|(k, _)| k.clone()).collect();
+        let keys: Vec<String> =
+            self.values.range(start.clone()..).take_while(|(k, _)| k.starts_with(&start)).map(|(k, _)| k.clone()).collect();
         let mut entries: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
         for key in keys {
             let bad = || Error::Malformed(format!("{key} is not of the form {name}[0].field"));

@@ -74,7 +74,7 @@ impl<T: Found> Parameter for Option<Ref<T>> {
 impl<T: Found> Parameter for Ref<T> {
     const KIND: &'static str = "uuid";
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        Option::<Self>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+        <Option<Self> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
     }
 }
 impl<T: Found> Parameter for Option<Vec<Ref<T>>> {
@@ -92,7 +92,7 @@ impl<T: Found> Parameter for Option<Vec<Ref<T>>> {
 impl<T: Found> Parameter for Vec<Ref<T>> {
     const KIND: &'static str = "list";
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        Option::<Self>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+        <Option<Self> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
     }
 }
 
@@ -100,7 +100,7 @@ impl<T: Found + OwnedRow> Parameter for Option<Owned<T>> {
     const KIND: &'static str = "uuid";
     const REQUIRED: bool = false;
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        let Some(Ref(row)) = Option::<Ref<T>>::take(call, given, name, length).await? else { return Ok(None) };
+        let Some(Ref(row)) = <Option<Ref<T>> as Parameter>::take(call, given, name, length).await? else { return Ok(None) };
         // A job's caller was checked when the job was made.
         if call.job.is_none() {
             call.touch(&row, name).await?;
@@ -111,14 +111,14 @@ impl<T: Found + OwnedRow> Parameter for Option<Owned<T>> {
 impl<T: Found + OwnedRow> Parameter for Owned<T> {
     const KIND: &'static str = "uuid";
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        Option::<Self>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+        <Option<Self> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
     }
 }
 impl<T: Found + OwnedRow> Parameter for Option<Vec<Owned<T>>> {
     const KIND: &'static str = "list";
     const REQUIRED: bool = false;
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        let Some(rows) = Option::<Vec<Ref<T>>>::take(call, given, name, length).await? else { return Ok(None) };
+        let Some(rows) = <Option<Vec<Ref<T>>> as Parameter>::take(call, given, name, length).await? else { return Ok(None) };
         let mut mine = Vec::with_capacity(rows.len());
         for Ref(row) in rows {
             if call.job.is_none() {
@@ -132,7 +132,7 @@ impl<T: Found + OwnedRow> Parameter for Option<Vec<Owned<T>>> {
 impl<T: Found + OwnedRow> Parameter for Vec<Owned<T>> {
     const KIND: &'static str = "list";
     async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
-        Option::<Self>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
+        <Option<Self> as Parameter>::take(call, given, name, length).await?.ok_or_else(|| given.missing(name))
     }
 }
 

@@ -64,7 +64,8 @@ mod tests {
     fn the_documented_example_verifies() {
         let key = "plgWJfZK4gyS3mOMTVmjUVg-X-jlWlnfaUJ9GAbBbf9EdM-kAYMmAiLqzzq1ElZLYq_u38zCm0bewzGUdP66mg";
         let secret = "VDaACYb0LV9eNjTetIOElcVQkvJck_J_QljX_FcHRj87ZKiy0z0ty0ZsYBkoXkY9b7eq1EhwJaw7FF3akA3KBQ";
-        let signed = pairs(&[("command", "listUsers"), ("response", "json"), ("apikey", key), ("signature", "TTpdDq/7j/J58XCRHomKoQXEQds=")]);
+        let signed =
+            pairs(&[("command", "listUsers"), ("response", "json"), ("apikey", key), ("signature", "TTpdDq/7j/J58XCRHomKoQXEQds=")]);
         assert!(verify(&signed, secret, 0).is_ok());
         assert!(verify(&signed, "another", 0).is_err());
         let mut changed = signed.clone();

@@ -1,1 +1,219 @@
-//! See the crate's documentation.
+//! Secondary storage: where templates, ISOs and snapshots rest.
+use crate::location::Location;
+use crate::places::{hold, refuse_name, refuse_used, unreachable};
+use crate::{Call, Engine, Listing, Topic};
+use std::collections::BTreeMap;
+use stratus_model::{Error, Kind, Result};
+use stratus_store::{ImageStore, Query, Template, TemplateStore, Tx, Zone};
+use uuid::Uuid;
+
+/// Providers of image stores and how far one of theirs reaches. Which of them work here is what drivers there are.
+const PROVIDERS: [(&str, &str); 6] = [
+    ("NFS", "ZONE"),
+    ("SMB", "ZONE"),
+    ("CloudStack ImageStore Provider", "ZONE"),
+    ("Simulator", "ZONE"),
+    ("S3", "REGION"),
+    ("Swift", "REGION"),
+];
+
+/// What a new image store is to be.
+#[derive(Clone, Default)]
+pub struct ImageStoreAdd {
+    /// Who serves it: `NFS` …
+    pub provider: String,
+    /// Unique; its URL when left out.
+    pub name: Option<String>,
+    /// Where it is.
+    pub url: Option<String>,
+    /// The zone it is for; none for a whole region's.
+    pub zone: Option<Zone>,
+    /// What else the provider needs.
+    pub details: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for ImageStoreAdd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ImageStoreAdd({} {:?})", self.provider, self.name) // details may hold keys
+    }
+}
+
+/// Which image stores to list.
+#[derive(Debug, Clone, Default)]
+pub struct ImageStoreFilter {
+    /// The one with this key.
+    pub id: Option<i64>,
+    /// With this name.
+    pub name: Option<String>,
+    /// With this in the name or provider.
+    pub keyword: Option<String>,
+    /// For this zone.
+    pub zone: Option<i64>,
+    /// With this protocol.
+    pub protocol: Option<String>,
+    /// Of this provider.
+    pub provider: Option<String>,
+    /// Offset and limit.
+    pub page: (i64, i64),
+}
+
+/// A detail that nobody is shown.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["secret", "password", "key", "token"].iter().any(|s| name.contains(s))
+}
+
+impl Engine {
+    /// Providers of image stores that this server has drivers for, by their usual names.
+    pub fn image_providers(&self) -> Vec<String> {
+        PROVIDERS.iter().map(|(p, _)| *p).filter(|p| self.drivers.store(p).is_some()).map(str::to_owned).collect()
+    }
+
+    fn new_store(&self, call: &Call, ask: &ImageStoreAdd) -> Result<ImageStore> {
+        let given = ask.provider.trim();
+        let known = PROVIDERS.iter().find(|(p, _)| p.eq_ignore_ascii_case(given));
+        if self.drivers.store(given).is_none() {
+            let have = self.image_providers();
+            let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
+            return Err(Error::invalid("provider", format!("there is no driver for '{given}' here; there is for: {have}")));
+        }
+        // An out-of-tree provider's store is a zone's when a zone is named.
+        let scope = known.map_or(if ask.zone.is_some() { "ZONE" } else { "REGION" }, |(_, s)| *s);
+        match (scope, &ask.zone) {
+            ("ZONE", None) => return Err(Error::invalid("zoneid", format!("a store of {given} belongs to a zone: name it"))),
+            ("REGION", Some(_)) => return Err(Error::invalid("zoneid", format!("a store of {given} serves every zone: leave it out"))),
+            _ => {}
+        }
+        let address = ask.url.as_deref().map(Location::of_host).transpose()?;
+        if let Some(a) = &address
+            && a.scheme == "nfs"
+            && a.path.is_empty()
+        {
+            return Err(Error::invalid("url", format!("'{a}' names no path")));
+        }
+        if scope == "ZONE" && address.is_none() {
+            return Err(Error::invalid("url", format!("a store of {given} needs one")));
+        }
+        let url = address.as_ref().map(Location::to_string).unwrap_or_default();
+        let provider = known.map_or(given, |(p, _)| p).to_owned();
+        Ok(ImageStore {
+            uuid: Uuid::new_v4().to_string(),
+            name: ask
+                .name
+                .clone()
+                .filter(|n| !n.trim().is_empty())
+                .unwrap_or_else(|| if url.is_empty() { provider.clone() } else { url.clone() }),
+            protocol: address.map_or_else(|| provider.to_lowercase(), |a| a.scheme),
+            provider,
+            url,
+            zone_id: ask.zone.as_ref().map(|z| z.id),
+            scope: scope.into(),
+            details: self.seal_details(&ask.details)?,
+            created: call.now(),
+            ..Default::default()
+        })
+    }
+
+    /// Details as they are kept: JSON, what is secret in it sealed.
+    fn seal_details(&self, details: &BTreeMap<String, String>) -> Result<Option<String>> {
+        if details.is_empty() {
+            return Ok(None);
+        }
+        let mut kept = BTreeMap::new();
+        for (name, value) in details {
+            kept.insert(name, if is_secret(name) { self.sealer.seal(value)? } else { value.clone() });
+        }
+        serde_json::to_string(&kept).map(Some).map_err(Error::internal)
+    }
+
+    /// Adds an image store: makes contact, then keeps it.
+    pub async fn image_store_add(&self, call: &Call, ask: ImageStoreAdd) -> Result<ImageStore> {
+        let mut store = self.new_store(call, &ask)?;
+        refuse_other_kind(self.db.find_one(Query::live().ne("provider", &store.provider)).await?, &store)?;
+        refuse_twice(self.db.find_one(twice(&store)).await?)?;
+        let none = || Error::invalid("provider", "has no driver here");
+        let driver = self.drivers.store(&store.provider).ok_or_else(none)?;
+        let size = driver.connect(&store.uuid, &store.url).await.map_err(|e| unreachable("image store", e))?;
+        store.total_bytes = i64::try_from(size.total).unwrap_or(i64::MAX);
+        store.used_bytes = i64::try_from(size.used).unwrap_or(i64::MAX);
+        let call = call.clone();
+        self.db.write(move |tx| Box::pin(async move { insert(tx, &call, store).await })).await
+    }
+
+    /// Removes an image store that nothing of users is on.
+    pub async fn image_store_delete(&self, call: &Call, store: &ImageStore) -> Result<()> {
+        let (call, id) = (call.clone(), store.id);
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let store: ImageStore = hold(tx, Kind::ImageStore, id).await?;
+                    let users = Query::all().without("template_type", ["SYSTEM", "BUILTIN"]);
+                    let on = Query::live().eq("store_id", id);
+                    let theirs = on.clone().key_in::<Template>("template_id", "id", users);
+                    refuse_used::<TemplateStore>(tx, theirs, Kind::ImageStore, &store.uuid, "templates are").await?;
+                    let now = call.now();
+                    tx.update::<TemplateStore>(on, vec![("removed", now.into())]).await?;
+                    tx.remove::<ImageStore>(id, now).await?;
+                    call.log(tx, Topic::of_caller(&call, Kind::ImageStore, id), format!("image store {} removed", store.name)).await
+                })
+            })
+            .await
+    }
+
+    /// Image stores.
+    pub async fn image_store_list(&self, f: ImageStoreFilter) -> Result<Listing<ImageStore>> {
+        let mut q = Query::live().eq_opt("id", f.id).eq_opt("name", f.name).eq_opt("protocol", f.protocol).eq_opt("zone_id", f.zone);
+        if let Some(p) = &f.provider {
+            let known = PROVIDERS.iter().find(|(k, _)| k.eq_ignore_ascii_case(p)).map_or(p.as_str(), |(k, _)| k);
+            q = q.eq("provider", known);
+        }
+        if let Some(k) = &f.keyword {
+            q = q.holds(&["name", "provider"], k);
+        }
+        let (offset, limit) = f.page;
+        Ok(Listing { count: self.db.count::<ImageStore>(q.clone()).await?, rows: self.db.find(q.order("name").page(offset, limit)).await? })
+    }
+}
+
+/// The details of a store that may be shown.
+pub fn shown_details(store: &ImageStore) -> BTreeMap<String, String> {
+    let all: BTreeMap<String, String> = store.details.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
+    all.into_iter().filter(|(name, _)| !is_secret(name)).collect()
+}
+
+fn twice(store: &ImageStore) -> Query {
+    match store.zone_id {
+        Some(zone) => Query::live().eq("zone_id", zone).eq("url", &store.url),
+        None => Query::live().eq("provider", &store.provider).eq("url", &store.url),
+    }
+}
+
+fn refuse_twice(found: Option<ImageStore>) -> Result<()> {
+    match found {
+        Some(s) => Err(Error::invalid("url", format!("image store {} is there already", s.name))),
+        None => Ok(()),
+    }
+}
+
+/// Templates travel between stores of one kind only, so a cloud has one kind.
+fn refuse_other_kind(other: Option<ImageStore>, store: &ImageStore) -> Result<()> {
+    match other {
+        Some(o) => Err(Error::invalid(
+            "provider",
+            format!("the cloud's image stores are of {}; one of {} cannot stand beside them", o.provider, store.provider),
+        )),
+        None => Ok(()),
+    }
+}
+
+async fn insert(tx: &mut Tx, call: &Call, mut store: ImageStore) -> Result<ImageStore> {
+    if let Some(zone) = store.zone_id {
+        hold::<Zone>(tx, Kind::Zone, zone).await?;
+    }
+    refuse_other_kind(tx.find_one(Query::live().ne("provider", &store.provider)).await?, &store)?;
+    refuse_twice(tx.find_one(twice(&store)).await?)?;
+    refuse_name::<ImageStore>(tx, Query::all().eq_opt("zone_id", store.zone_id), Kind::ImageStore, &store.name).await?;
+    tx.insert(&mut store).await?;
+    call.log(tx, Topic::of_caller(call, Kind::ImageStore, store.id), format!("image store {} added", store.name)).await?;
+    Ok(store)
+}
