@@ -1,34 +1,7 @@
-//! Stands in for the doors until they are merged.
+//! Stands in for what is not merged yet.
 #![allow(missing_docs)]
-pub mod stratus_api {
-    use axum::Router;
-    use std::sync::Arc;
-    use stratus_engine::{Engine, Execute};
-    pub struct Door(#[allow(dead_code)] Arc<Engine>);
-    struct NoExecute;
-    #[async_trait::async_trait]
-    impl Execute for NoExecute {
-        async fn execute(&self, _: Arc<Engine>, _: Arc<stratus_model::Caller>, _: &stratus_store::Job) -> stratus_model::Result<String> {
-            Err(stratus_model::Error::internal("no door"))
-        }
-    }
-    impl Door {
-        pub fn new(e: Arc<Engine>) -> Arc<Self> {
-            Arc::new(Self(e))
-        }
-        pub fn router(self: &Arc<Self>) -> Router {
-            Router::new()
-        }
-        pub fn integration_router(self: &Arc<Self>) -> Router {
-            Router::new()
-        }
-        pub fn executor(self: &Arc<Self>) -> Arc<dyn Execute> {
-            Arc::new(NoExecute)
-        }
-    }
-}
 pub mod stratus_ec2 {
-    pub fn router(_: std::sync::Arc<super::stratus_api::Door>) -> axum::Router {
+    pub fn router(_: std::sync::Arc<stratus_api::Door>) -> axum::Router {
         axum::Router::new()
     }
 }

@@ -4,7 +4,7 @@ use crate::house::{ADMIN, House};
 use crate::listeners::{self, Door, Doors};
 use crate::lock::DataDir;
 use crate::metrics;
-use crate::pending::{simulate, stratus_api, stratus_ec2};
+use crate::pending::{simulate, stratus_ec2};
 use crate::ready::{self, Bound, Ready};
 use crate::wire::TooLong;
 use anyhow::{Context, Result, bail};

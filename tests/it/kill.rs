@@ -36,7 +36,7 @@ async fn deploy(native: Native, place: (String, String, String), names: Vec<Stri
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_deploy_is_lost_when_the_server_is_killed() {
     let seed = std::env::var("STRATUS_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
-    println!("repeat with STRATUS_SEED={seed}");
+    eprintln!("repeat with STRATUS_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let mut server = Server::start().await;
     // Room for all: limits are another test's.
@@ -56,7 +56,7 @@ async fn no_acknowledged_deploy_is_lost_when_the_server_is_killed() {
     }
 
     let acknowledged = acknowledged.lock().await.clone();
-    println!("{} deploys were acknowledged", acknowledged.len());
+    eprintln!("{} deploys were acknowledged", acknowledged.len());
     let native = server.native();
     settle(&native).await;
     let vms = native.list("listVirtualMachines", "virtualmachine", &[("listall", "true"), ("pagesize", "-1")]).await;

@@ -2,6 +2,7 @@ mod bad_input;
 mod clients;
 mod command_line;
 mod kill;
+mod life;
 mod native;
 mod probes;
 mod schema;

@@ -38,7 +38,7 @@ fn literal(source: &str) -> Option<String> {
     }
 }
 
-/// Every `sql!` text with the place where it stands.
+/// Every `sql!` statement with the place where it stands.
 fn statements() -> Vec<(String, String)> {
     let root = stratus_testkit::repository();
     let mut files = Vec::new();
@@ -53,7 +53,10 @@ fn statements() -> Vec<(String, String)> {
             }
             let place = format!("{}:{}", file.strip_prefix(&root).unwrap().display(), text[..at].matches('\n').count() + 1);
             let sql = literal(&text[at + 5..]).unwrap_or_else(|| panic!("{place}: sql! takes one literal"));
-            found.push((place, sql));
+            // The `set` part of `Tx::take` is no statement; the engine's tests run those.
+            if ["select", "insert", "update", "delete"].iter().any(|verb| sql.trim_start().starts_with(verb)) {
+                found.push((place, sql));
+            }
         }
     }
     found
