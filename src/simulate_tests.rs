@@ -135,6 +135,7 @@ async fn engine(dir: &Path) -> Arc<Engine> {
         sealer: stratus_store::Sealer::new(&[7; 32]),
         drivers,
         clock: Arc::new(stratus_model::SystemClock),
+        allocators: Default::default(),
         name: "test".into(),
     };
     let engine = Engine::open(config).await.unwrap();

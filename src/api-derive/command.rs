@@ -58,7 +58,11 @@ pub fn expand(input: DeriveInput) -> Result<TokenStream> {
                 #(#takes)*
                 Ok(Self { #(#names),* })
             }
-            fn topic(&self) -> Option<crate::prelude::Topic> { #topic }
+            fn topic(&self) -> Option<crate::prelude::Topic> {
+                // Parameters that are refused or ignored are read nowhere else.
+                #(let _ = &self.#names;)*
+                #topic
+            }
         }
     })
 }

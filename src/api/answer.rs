@@ -20,10 +20,6 @@ impl Answer {
     pub fn list<V: Serialize + Send + Sync + 'static>(count: i64, views: Vec<V>) -> Self {
         Self(Body::List { count: Some(count), items: views.into_iter().map(|v| Box::new(v) as Item).collect() })
     }
-    /// A list whose answer has no count.
-    pub fn plain_list<V: Serialize + Send + Sync + 'static>(views: Vec<V>) -> Self {
-        Self(Body::List { count: None, items: views.into_iter().map(|v| Box::new(v) as Item).collect() })
-    }
     /// One thing under the answer's key.
     pub fn one<V: Serialize + Send + Sync + 'static>(view: V) -> Self {
         Self(Body::One(Box::new(view)))

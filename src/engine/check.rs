@@ -1,1 +1,157 @@
-//! See the crate's documentation.
+//! What must hold at rest (model.md "Invariants"): read after every test, after every kill, and by `stratus admin check`.
+use crate::Engine;
+use std::collections::{HashMap, HashSet};
+use stratus_model::{Limit, Result, VmState};
+use stratus_store::{
+    Account, Domain, HostCapacity, IpAddress, Job, Network, Nic, Placement, Query, ResourceCount, StoragePool, Vm, Vnet, Volume,
+};
+
+impl Engine {
+    /// Every broken invariant, a sentence each; empty when all holds. Jobs under way make passing states look broken: look at rest.
+    pub async fn check(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.check_hosts(&mut found).await?;
+        self.check_pools(&mut found).await?;
+        self.check_counts(&mut found).await?;
+        self.check_wires(&mut found).await?;
+        self.check_states(&mut found).await?;
+        Ok(found)
+    }
+
+    /// A host's used capacity is the sum of its placements; every placement is a live VM's that is on that host, and the other way round.
+    async fn check_hosts(&self, found: &mut Vec<String>) -> Result<()> {
+        let placements = self.db.find::<Placement>(Query::all()).await?;
+        let mut sums: HashMap<i64, (i64, i64)> = HashMap::new();
+        for p in &placements {
+            let s = sums.entry(p.host_id).or_default();
+            *s = (s.0 + p.cpu, s.1 + p.memory);
+        }
+        for c in self.db.find::<HostCapacity>(Query::all()).await? {
+            let (cpu, memory) = sums.remove(&c.host_id).unwrap_or_default();
+            if (cpu, memory) != (c.cpu_used, c.memory_used) {
+                found.push(format!(
+                    "host {}: {} MHz and {} bytes used, its placements are {cpu} and {memory}",
+                    c.host_id, c.cpu_used, c.memory_used
+                ));
+            }
+        }
+        found.extend(sums.keys().map(|h| format!("host {h} has placements and no capacity")));
+        let placed: HashMap<i64, i64> = placements.iter().map(|p| (p.vm_id, p.host_id)).collect();
+        for vm in self.db.find::<Vm>(Query::live()).await? {
+            let here = vm.vm_state().holds_host().then_some(vm.host_id).flatten();
+            if placed.get(&vm.id).copied() != here {
+                found.push(format!("vm {} ({}) is on host {here:?} and placed on {:?}", vm.uuid, vm.state, placed.get(&vm.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A pool's used bytes are the sum of its volumes.
+    async fn check_pools(&self, found: &mut Vec<String>) -> Result<()> {
+        let mut sums: HashMap<i64, i64> = HashMap::new();
+        for v in self.db.find::<Volume>(Query::live()).await? {
+            if let Some(pool) = v.pool_id {
+                *sums.entry(pool).or_default() += v.size_bytes;
+            }
+            if v.state == "Ready" && v.pool_id.is_none() {
+                found.push(format!("volume {} is Ready and has no pool", v.uuid));
+            }
+        }
+        for p in self.db.find::<StoragePool>(Query::live()).await? {
+            let sum = sums.remove(&p.id).unwrap_or(0);
+            if sum != p.used_bytes {
+                found.push(format!("pool {}: {} bytes used, its volumes are {sum}", p.uuid, p.used_bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// What accounts and domains count is what they have.
+    async fn check_counts(&self, found: &mut Vec<String>) -> Result<()> {
+        let mut have: HashMap<(i64, i64), i64> = HashMap::new();
+        for vm in self.db.find::<Vm>(Query::live()).await? {
+            if !matches!(vm.vm_state(), VmState::Destroyed | VmState::Error | VmState::Expunging) {
+                for (limit, n) in crate::vm::counted(&vm) {
+                    *have.entry((vm.account_id, limit.number())).or_default() += n;
+                }
+            }
+        }
+        for v in self.db.find::<Volume>(Query::live()).await? {
+            *have.entry((v.account_id, Limit::Volume.number())).or_default() += 1;
+            *have.entry((v.account_id, Limit::PrimaryStorage.number())).or_default() += v.size_bytes;
+        }
+        let accounts = self.db.find::<Account>(Query::live()).await?;
+        let paths: HashMap<i64, String> = self.db.find::<Domain>(Query::all()).await?.into_iter().map(|d| (d.id, d.path)).collect();
+        let checked = [Limit::Vm, Limit::Cpu, Limit::Memory, Limit::Volume, Limit::PrimaryStorage].map(Limit::number);
+        for c in self.db.find::<ResourceCount>(Query::all().within("resource", checked)).await? {
+            let sum = match c.owner_kind.as_str() {
+                "account" => have.get(&(c.owner_id, c.resource)).copied().unwrap_or(0),
+                _ => {
+                    let Some(path) = paths.get(&c.owner_id) else { continue };
+                    let below = accounts.iter().filter(|a| paths.get(&a.domain_id).is_some_and(|p| p.starts_with(path.as_str())));
+                    below.filter_map(|a| have.get(&(a.id, c.resource))).sum()
+                }
+            };
+            if sum != c.used {
+                found.push(format!("{} {} counts {} of resource {} and has {sum}", c.owner_kind, c.owner_id, c.used, c.resource));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each address, MAC and VLAN number belongs to exactly one live thing.
+    async fn check_wires(&self, found: &mut Vec<String>) -> Result<()> {
+        let nics = self.db.find::<Nic>(Query::live()).await?;
+        let mut macs = HashSet::new();
+        for n in &nics {
+            if !macs.insert((n.network_id, n.mac.clone())) {
+                found.push(format!("MAC {} is on two NICs of one network", n.mac));
+            }
+        }
+        let live: HashMap<i64, &Nic> = nics.iter().map(|n| (n.id, n)).collect();
+        let mut held: HashMap<i64, String> = HashMap::new();
+        for a in self.db.find::<IpAddress>(Query::all().eq("state", "Allocated").not_null("nic_id")).await? {
+            let nic = a.nic_id.unwrap_or(0);
+            if live.get(&nic).is_none_or(|n| n.ip4.as_deref() != Some(a.address.as_str())) {
+                found.push(format!("address {} is allocated to NIC {nic}, which does not have it", a.address));
+            }
+            held.insert(nic, a.address);
+        }
+        found.extend(
+            nics.iter()
+                .filter(|n| n.ip4.is_some() && !held.contains_key(&n.id))
+                .map(|n| format!("NIC {} has an address that is free", n.uuid)),
+        );
+        let networks = self.db.find::<Network>(Query::live().eq("state", "Implemented").eq("guest_type", "Isolated")).await?;
+        let vnets: HashSet<Option<i64>> = self.db.find::<Vnet>(Query::all()).await?.into_iter().map(|v| Some(v.network_id)).collect();
+        found.extend(
+            networks.iter().filter(|n| n.vlan.is_none() && !vnets.contains(&Some(n.id))).map(|n| format!("network {} has no vnet", n.uuid)),
+        );
+        Ok(())
+    }
+
+    /// Nothing rests in a passing state without a job, no device number is taken twice, nothing live refers to something removed.
+    async fn check_states(&self, found: &mut Vec<String>) -> Result<()> {
+        let pending = self.db.find::<Job>(Query::live().eq("status", 0)).await?;
+        let busy: HashSet<i64> =
+            pending.iter().filter(|j| j.instance_type.as_deref() == Some("VirtualMachine")).filter_map(|j| j.instance_id).collect();
+        found.extend(pending.iter().filter(|j| j.server_id.is_none()).map(|j| format!("job {} is pending and has no owner", j.uuid)));
+        let vms = self.db.find::<Vm>(Query::live()).await?;
+        for vm in &vms {
+            if vm.vm_state().is_passing() && !busy.contains(&vm.id) {
+                found.push(format!("vm {} is {} and has no job", vm.uuid, vm.state));
+            }
+        }
+        let live: HashSet<i64> = vms.iter().map(|v| v.id).collect();
+        let mut devices = HashSet::new();
+        for v in self.db.find::<Volume>(Query::live().not_null("vm_id")).await? {
+            if !devices.insert((v.vm_id, v.device_id)) {
+                found.push(format!("volume {} has the device number of another disk", v.uuid));
+            }
+            if !v.vm_id.is_some_and(|id| live.contains(&id)) {
+                found.push(format!("volume {} is attached to a VM that is removed", v.uuid));
+            }
+        }
+        Ok(())
+    }
+}

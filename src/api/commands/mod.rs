@@ -28,6 +28,7 @@ mod template;
 mod traffic_type;
 mod user;
 mod vm;
+mod vm_power;
 mod volume;
 mod zone;
 
@@ -63,6 +64,7 @@ pub(crate) fn register(r: &mut Registry) {
     traffic_type::register(r);
     user::register(r);
     vm::register(r);
+    vm_power::register(r);
     volume::register(r);
     zone::register(r);
 }

@@ -1,5 +1,285 @@
-//! See `commands/mod.rs`.
-#[allow(unused_imports, reason = "no command here yet")]
+//! VMs: deployed, listed, changed and recovered. What moves them between states is in `vm_power.rs`.
 use crate::prelude::*;
+use stratus_engine::vm::{VmCreate, VmFilter, VmUpdate};
 
-pub(crate) fn register(_: &mut Registry) {}
+/// Deploys a VM: makes it and starts it.
+#[derive(Command)]
+#[command(
+    name = "deployVirtualMachine",
+    roles = "all",
+    answer = "virtualmachine",
+    view = views::vm::Vm,
+    event = "VM.CREATE",
+    job = "creating a VM",
+    create
+)]
+pub struct DeployVirtualMachine {
+    /// the ID of the service offering
+    serviceofferingid: Ref<store::ServiceOffering>,
+    /// the ID of the template
+    templateid: Ref<store::Template>,
+    /// the ID of the zone
+    zoneid: Ref<store::Zone>,
+    /// the account that is to own it; needs domainid
+    account: Option<String>,
+    /// affinity groups by ID
+    #[param(kind = "list", since = "4.2")]
+    affinitygroupids: Refused,
+    /// affinity groups by name
+    #[param(kind = "list", since = "4.2")]
+    affinitygroupnames: Refused,
+    /// details; for a customised offering details[0].cpuNumber, cpuSpeed and memory
+    #[param(since = "4.3")]
+    details: Option<MapList>,
+    /// the disk offering of a data disk
+    diskofferingid: Option<Ref<store::DiskOffering>>,
+    /// its name for people
+    displayname: Option<String>,
+    /// whether its owner sees it
+    #[param(since = "4.2")]
+    displayvm: Option<bool>,
+    /// the domain of the account
+    domainid: Option<Ref<store::Domain>>,
+    /// the name of a group to show it in
+    group: Option<String>,
+    /// the host, for administrators
+    hostid: Option<Ref<store::Host>>,
+    /// the hypervisor, where the template leaves it open
+    hypervisor: Option<String>,
+    /// an IPv6 address for the default network
+    #[param(since = "4.1")]
+    ip6address: Refused,
+    /// an address for the default network
+    ipaddress: Option<String>,
+    /// networks with an address each, iptonetworklist[0].networkid=…&iptonetworklist[0].ip=…
+    #[param(kind = "map")]
+    iptonetworklist: Refused,
+    /// the keyboard of the console
+    keyboard: Option<String>,
+    /// the name of an SSH key pair
+    keypair: Option<String>,
+    /// its host name
+    name: Option<String>,
+    /// its networks, the default one first; not in a basic zone
+    networkids: Option<Vec<Ref<store::Network>>>,
+    /// the project that is to own it
+    #[param(kind = "uuid", since = "3.0")]
+    projectid: Refused,
+    /// its security groups by ID
+    securitygroupids: Option<Vec<Owned<store::SecurityGroup>>>,
+    /// its security groups by name
+    securitygroupnames: Option<Vec<String>>,
+    /// GB of the data disk, for a custom disk offering
+    #[param(kind = "long")]
+    size: Option<i64>,
+    /// false to leave it stopped
+    #[param(since = "4.0")]
+    startvm: Option<bool>,
+    /// user data in base64
+    #[param(length = 45056)]
+    userdata: Option<String>,
+}
+
+impl Create for DeployVirtualMachine {
+    async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
+        if self.hostid.is_some() && !call.caller.is_root() {
+            return Err(Error::Denied("only a root administrator chooses the host".into()));
+        }
+        let domain = self.domainid.map(|d| d.0);
+        let owner = call.acting_account(self.account.as_deref(), domain.as_ref()).await?;
+        let groups = match (self.securitygroupids, self.securitygroupnames) {
+            (Some(_), Some(_)) => return Err(Error::invalid("securitygroupids", "cannot be combined with securitygroupnames")),
+            (Some(ids), None) => ids.into_iter().map(|g| g.0.id).collect(),
+            (None, Some(names)) => {
+                let mut ids = Vec::new();
+                for name in names {
+                    ids.push(call.group_named(owner.id, &name).await?.id);
+                }
+                ids
+            }
+            (None, None) => Vec::new(),
+        };
+        let ask = VmCreate {
+            owner,
+            zone: self.zoneid.0,
+            template: self.templateid.0,
+            offering: self.serviceofferingid.0,
+            disk: self.diskofferingid.map(|d| (d.0, self.size)),
+            name: self.name,
+            display_name: self.displayname,
+            group: self.group,
+            keypair: self.keypair,
+            user_data: self.userdata,
+            networks: self.networkids.unwrap_or_default().into_iter().map(|n| n.0).collect(),
+            groups,
+            ip: self.ipaddress,
+            host: self.hostid.map(|h| h.0.id),
+            hypervisor: self.hypervisor,
+            keyboard: self.keyboard,
+            start: self.startvm.unwrap_or(true),
+            display_vm: self.displayvm.unwrap_or(true),
+            details: self.details.unwrap_or_default().merged(),
+        };
+        let (vm, job) = call.vm_create(call, ask, job).await?;
+        Ok(Created { job, uuid: vm.uuid })
+    }
+
+    async fn finish(call: &Call, id: i64) -> Result<Answer> {
+        let vm = call.db.must::<store::Vm>(id).await?;
+        // A VM made with startvm=false is Stopped from its first row on; for the others last_host_id is the host asked for.
+        let vm = match vm.state.as_str() {
+            "Starting" if !vm.has_run => call.vm_start(call, id, vm.last_host_id).await?,
+            _ => vm,
+        };
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
+/// Lists VMs.
+#[derive(Command)]
+#[command(name = "listVirtualMachines", roles = "all", answer = "virtualmachine", view = views::vm::Vm)]
+pub struct ListVirtualMachines {
+    /// those of an affinity group
+    #[param(kind = "uuid", since = "4.2")]
+    affinitygroupid: Refused,
+    /// how much of each VM to show; everything is always shown
+    #[param(kind = "list", since = "3.0")]
+    details: Ignored,
+    /// those on virtual networks; every VM's networks are the zone's own kind, so this narrows nothing
+    #[param(kind = "boolean")]
+    forvirtualnetwork: Ignored,
+    /// those of an instance group
+    #[param(kind = "uuid")]
+    groupid: Refused,
+    /// those on a host
+    hostid: Option<Ref<store::Host>>,
+    /// those of a hypervisor
+    hypervisor: Option<String>,
+    /// the VM with this ID
+    id: Option<Owned<store::Vm>>,
+    /// those with an ISO attached
+    #[param(kind = "uuid", since = "4.0")]
+    isoid: Refused,
+    /// those with this host name
+    name: Option<String>,
+    /// those on a network
+    networkid: Option<Ref<store::Network>>,
+    /// those in a pod
+    podid: Option<Ref<store::Pod>>,
+    /// those in a state
+    state: Option<String>,
+    /// those with a disk on a pool
+    storageid: Option<Ref<store::StoragePool>>,
+    /// those made from a template
+    #[param(since = "4.0")]
+    templateid: Option<Ref<store::Template>>,
+    /// those in a VPC
+    #[param(kind = "uuid", since = "4.0")]
+    vpcid: Refused,
+    /// those in a zone
+    zoneid: Option<Ref<store::Zone>>,
+    #[param(flatten)]
+    scoped: Scoped,
+    #[param(flatten)]
+    tags: Tags,
+    #[param(flatten)]
+    page: Paging,
+}
+
+impl Run for ListVirtualMachines {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let by_id = self.id.is_some();
+        let mut q = store::Query::live()
+            .eq_opt("id", self.id.map(|v| v.0.id))
+            .eq_opt("host_id", self.hostid.map(|h| h.0.id))
+            .eq_opt("hypervisor", self.hypervisor)
+            .eq_opt("name", self.name)
+            .eq_opt("pod_id", self.podid.map(|p| p.0.id))
+            .eq_opt("template_id", self.templateid.map(|t| t.0.id))
+            .eq_opt("zone_id", self.zoneid.map(|z| z.0.id));
+        match self.state.as_deref() {
+            Some("present") => q = q.without("state", ["Destroyed", "Expunging"]),
+            Some(s) => q = q.eq("state", s),
+            None => {}
+        }
+        if !call.caller.is_root() {
+            q = q.eq("display_vm", true).ne("state", "Expunging");
+        }
+        if let Some(n) = self.networkid {
+            q = q.id_in::<store::Nic>("vm_id", store::Query::live().eq("network_id", n.0.id));
+        }
+        if let Some(p) = self.storageid {
+            q = q.id_in::<store::Volume>("vm_id", store::Query::live().eq("pool_id", p.0.id).not_null("vm_id"));
+        }
+        if let Some(k) = &self.page.keyword {
+            q = q.holds(&["name", "display_name", "instance_name", "state"], k);
+        }
+        let query = stratus_engine::tag::tag_filter(q, "UserVm", &self.tags.0);
+        let range = self.page.range(call)?;
+        let found = call.vm_list(VmFilter { scope: self.scoped.scope(call, by_id).await?, query, range }).await?;
+        Ok(Answer::list(found.count, views::vm::of(call, found.rows).await?))
+    }
+}
+
+/// Changes what may change of a VM while it runs.
+#[derive(Command)]
+#[command(name = "updateVirtualMachine", roles = "all", answer = "virtualmachine", view = views::vm::Vm, event = "VM.UPDATE")]
+pub struct UpdateVirtualMachine {
+    /// the ID of the VM
+    id: Owned<store::Vm>,
+    /// its name for people
+    displayname: Option<String>,
+    /// whether its owner sees it
+    #[param(since = "4.2")]
+    displayvm: Option<bool>,
+    /// the name of a group to show it in
+    group: Option<String>,
+    /// whether it is started elsewhere when its host fails
+    haenable: Option<bool>,
+    /// whether CPU and memory can grow while it runs
+    #[param(since = "4.2")]
+    isdynamicallyscalable: Option<bool>,
+    /// its guest OS type
+    ostypeid: Option<Ref<store::OsType>>,
+    /// user data in base64
+    #[param(length = 45056)]
+    userdata: Option<String>,
+}
+
+impl Run for UpdateVirtualMachine {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let ask = VmUpdate {
+            display_name: self.displayname,
+            group: self.group,
+            ha_enabled: self.haenable,
+            display_vm: self.displayvm,
+            dynamically_scalable: self.isdynamicallyscalable,
+            os_type_id: self.ostypeid.map(|o| o.0.id),
+            user_data: self.userdata,
+        };
+        let vm = call.vm_update(call, self.id.0, ask).await?;
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
+/// Brings a destroyed VM back as a stopped one.
+#[derive(Command)]
+#[command(name = "recoverVirtualMachine", roles = "admins", answer = "virtualmachine", view = views::vm::Vm, event = "VM.RECOVER")]
+pub struct RecoverVirtualMachine {
+    /// the ID of the VM
+    id: Owned<store::Vm>,
+}
+
+impl Run for RecoverVirtualMachine {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let vm = call.vm_recover(call, self.id.0).await?;
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
+pub(crate) fn register(r: &mut Registry) {
+    r.add::<DeployVirtualMachine>();
+    r.add::<ListVirtualMachines>();
+    r.add::<UpdateVirtualMachine>();
+    r.add::<RecoverVirtualMachine>();
+}

@@ -1,5 +1,210 @@
-//! See `commands/mod.rs`.
-#[allow(unused_imports, reason = "no command here yet")]
+//! Volumes: made, listed, attached, detached, deleted.
 use crate::prelude::*;
+use stratus_engine::volume::VolumeCreate;
 
-pub(crate) fn register(_: &mut Registry) {}
+/// Lists volumes.
+#[derive(Command)]
+#[command(name = "listVolumes", roles = "all", answer = "volume", view = views::volume::Volume)]
+pub struct ListVolumes {
+    /// those of VMs on a host
+    hostid: Option<Ref<store::Host>>,
+    /// the volume with this ID
+    id: Option<Owned<store::Volume>>,
+    /// those with this name
+    name: Option<String>,
+    /// those in a pod
+    podid: Option<Ref<store::Pod>>,
+    /// those on a pool
+    #[param(since = "4.3")]
+    storageid: Option<Ref<store::StoragePool>>,
+    /// ROOT or DATADISK
+    #[param(name = "type")]
+    kind: Option<String>,
+    /// those of a VM
+    virtualmachineid: Option<Owned<store::Vm>>,
+    /// those in a zone
+    zoneid: Option<Ref<store::Zone>>,
+    #[param(flatten)]
+    scoped: Scoped,
+    #[param(flatten)]
+    tags: Tags,
+    #[param(flatten)]
+    page: Paging,
+}
+
+impl Run for ListVolumes {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let by_id = self.id.is_some() || self.virtualmachineid.is_some();
+        let mut q = store::Query::live()
+            .eq_opt("id", self.id.map(|v| v.0.id))
+            .eq_opt("name", self.name)
+            .eq_opt("pod_id", self.podid.map(|p| p.0.id))
+            .eq_opt("pool_id", self.storageid.map(|p| p.0.id))
+            .eq_opt("volume_type", self.kind.map(|k| k.to_uppercase()))
+            .eq_opt("vm_id", self.virtualmachineid.map(|v| v.0.id))
+            .eq_opt("zone_id", self.zoneid.map(|z| z.0.id));
+        if let Some(h) = self.hostid {
+            q = q.key_in::<store::Vm>("vm_id", "id", store::Query::live().eq("host_id", h.0.id));
+        }
+        if let Some(k) = &self.page.keyword {
+            q = q.holds(&["name"], k);
+        }
+        let q = stratus_engine::tag::tag_filter(q, "Volume", &self.tags.0);
+        let found = call.volume_list(self.scoped.scope(call, by_id).await?, q, self.page.range(call)?).await?;
+        Ok(Answer::list(found.count, views::volume::of(call, found.rows).await?))
+    }
+}
+
+/// Makes a volume from a disk offering.
+#[derive(Command)]
+#[command(
+    name = "createVolume",
+    roles = "all",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.CREATE",
+    job = "creating a volume",
+    create
+)]
+pub struct CreateVolume {
+    /// its name
+    name: String,
+    /// the account that is to own it; needs domainid
+    account: Option<String>,
+    /// the disk offering
+    diskofferingid: Option<Ref<store::DiskOffering>>,
+    /// whether its owner sees it
+    #[param(since = "4.2")]
+    displayvolume: Option<bool>,
+    /// the domain of the account
+    domainid: Option<Ref<store::Domain>>,
+    /// most IOPS, for an offering with custom ones
+    #[param(kind = "long", since = "4.2")]
+    maxiops: Option<i64>,
+    /// least IOPS, for an offering with custom ones
+    #[param(kind = "long", since = "4.2")]
+    miniops: Option<i64>,
+    /// the project that is to own it
+    #[param(kind = "uuid", since = "3.0")]
+    projectid: Refused,
+    /// GB, for a custom offering
+    #[param(kind = "long")]
+    size: Option<i64>,
+    /// the snapshot to make it from
+    #[param(kind = "uuid")]
+    snapshotid: Refused,
+    /// the VM to attach it to at once
+    #[param(kind = "uuid", since = "4.3")]
+    virtualmachineid: Refused,
+    /// the ID of the zone
+    zoneid: Option<Ref<store::Zone>>,
+}
+
+impl Create for CreateVolume {
+    async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
+        let need = |field: &str| Error::Missing { command: "createvolume".into(), field: field.into() };
+        let domain = self.domainid.map(|d| d.0);
+        let ask = VolumeCreate {
+            owner: call.acting_account(self.account.as_deref(), domain.as_ref()).await?,
+            zone: self.zoneid.ok_or_else(|| need("zoneid"))?.0,
+            name: self.name,
+            disk: self.diskofferingid.ok_or_else(|| need("diskofferingid"))?.0,
+            size: self.size,
+            display: self.displayvolume.unwrap_or(true),
+            iops: (self.miniops, self.maxiops),
+        };
+        let (volume, job) = call.volume_create(call, ask, job).await?;
+        Ok(Created { job, uuid: volume.uuid })
+    }
+    async fn finish(call: &Call, id: i64) -> Result<Answer> {
+        let volume = call.db.must::<store::Volume>(id).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
+/// Attaches a volume to a VM.
+#[derive(Command)]
+#[command(
+    name = "attachVolume",
+    roles = "all",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.ATTACH",
+    job = "attaching a volume",
+    on = "virtualmachineid"
+)]
+pub struct AttachVolume {
+    /// the ID of the volume
+    id: Owned<store::Volume>,
+    /// the ID of the VM
+    virtualmachineid: Owned<store::Vm>,
+    /// the device number; the first free one when absent
+    #[param(kind = "long")]
+    deviceid: Option<i64>,
+}
+
+impl Run for AttachVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let volume = call.volume_attach(self.id.0, self.virtualmachineid.0, self.deviceid).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
+/// Detaches a volume from its VM: by its ID, or by VM and device number.
+#[derive(Command)]
+#[command(
+    name = "detachVolume",
+    roles = "all",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.DETACH",
+    job = "detaching a volume"
+)]
+pub struct DetachVolume {
+    /// the device number; needs virtualmachineid
+    #[param(kind = "long")]
+    deviceid: Option<i64>,
+    /// the ID of the volume
+    id: Option<Owned<store::Volume>>,
+    /// the ID of the VM; needs deviceid
+    virtualmachineid: Option<Owned<store::Vm>>,
+}
+
+impl Run for DetachVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let volume = match (self.id, self.virtualmachineid, self.deviceid) {
+            (Some(v), None, None) => v.0,
+            (None, Some(vm), Some(device)) => {
+                let q = store::Query::live().eq("vm_id", vm.0.id).eq("device_id", device);
+                let found = call.db.find_one::<store::Volume>(q).await?;
+                found.ok_or_else(|| Error::invalid("deviceid", "the VM has no disk there"))?
+            }
+            _ => return Err(Error::invalid("id", "give either id, or virtualmachineid and deviceid")),
+        };
+        let volume = call.volume_detach(volume).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
+/// Deletes a volume that is not attached.
+#[derive(Command)]
+#[command(name = "deleteVolume", roles = "all", event = "VOLUME.DELETE")]
+pub struct DeleteVolume {
+    /// the ID of the volume
+    id: Owned<store::Volume>,
+}
+
+impl Run for DeleteVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        call.volume_delete(call, self.id.0).await?;
+        Ok(Answer::success())
+    }
+}
+
+pub(crate) fn register(r: &mut Registry) {
+    r.add::<ListVolumes>();
+    r.add::<CreateVolume>();
+    r.add::<AttachVolume>();
+    r.add::<DetachVolume>();
+    r.add::<DeleteVolume>();
+}

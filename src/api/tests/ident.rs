@@ -22,6 +22,7 @@ impl Cloud {
             sealer: Sealer::new(&[7; 32]),
             drivers: stratus_drivers::Registry::default(),
             clock: Arc::new(SystemClock),
+            allocators: Default::default(),
             name: "test".into(),
         };
         let engine = Engine::open(config).await.unwrap();

@@ -27,7 +27,8 @@ impl Cloud {
             .with_network("SecurityGroupProvider", sim.clone());
         let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, name: "test".into() };
+        let config =
+            EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
         let engine = Engine::open(config).await.unwrap();
         engine.setup().await.unwrap();
         let registry = Arc::new(Registry::new());

@@ -1,1 +1,240 @@
-//! See `views/mod.rs`.
+//! VMs in answers.
+use crate::prelude::*;
+use crate::views::security_group::{self, SecurityGroup};
+use crate::views::tag::{self, Owners, Tag};
+use std::collections::{BTreeMap, HashMap};
+
+/// A NIC of a VM.
+#[derive(View, Debug, Clone)]
+pub struct Nic {
+    /// the ID of the NIC
+    pub id: String,
+    /// the ID of its network
+    pub networkid: Option<String>,
+    /// the name of its network
+    pub networkname: Option<String>,
+    /// its netmask
+    pub netmask: Option<String>,
+    /// its gateway
+    pub gateway: Option<String>,
+    /// its IPv4 address
+    pub ipaddress: Option<String>,
+    /// how its packets are told apart from other networks'
+    pub isolationuri: Option<String>,
+    /// how its broadcasts are told apart from other networks'
+    pub broadcasturi: Option<String>,
+    /// what traffic it carries
+    pub traffictype: Option<String>,
+    /// the kind of its network, Shared or Isolated
+    #[view(name = "type")]
+    pub kind: Option<String>,
+    /// whether the guest's default route goes out here
+    pub isdefault: bool,
+    /// its MAC address
+    pub macaddress: String,
+    /// its IPv6 address
+    pub ip6address: Option<String>,
+}
+
+/// A VM.
+#[derive(View, Debug, Clone)]
+pub struct Vm {
+    /// the ID of the VM
+    pub id: String,
+    /// its host name
+    pub name: String,
+    /// its name for people
+    pub displayname: Option<String>,
+    /// the account that owns it
+    pub account: Option<String>,
+    /// the ID of its domain
+    pub domainid: Option<String>,
+    /// the name of its domain
+    pub domain: Option<String>,
+    /// when it was made
+    pub created: Date,
+    /// its state
+    pub state: String,
+    /// whether it is started elsewhere when its host fails
+    pub haenable: bool,
+    /// the ID of its group
+    pub groupid: Option<String>,
+    /// the name of its group
+    pub group: Option<String>,
+    /// the ID of its zone
+    pub zoneid: Option<String>,
+    /// the name of its zone
+    pub zonename: Option<String>,
+    /// the ID of its host, for administrators
+    pub hostid: Option<String>,
+    /// the name of its host, for administrators
+    pub hostname: Option<String>,
+    /// the ID of its template
+    pub templateid: Option<String>,
+    /// the name of its template
+    pub templatename: Option<String>,
+    /// the text of its template
+    pub templatedisplaytext: Option<String>,
+    /// whether its template can set passwords
+    pub passwordenabled: Option<bool>,
+    /// the ID of its service offering
+    pub serviceofferingid: Option<String>,
+    /// the name of its service offering
+    pub serviceofferingname: Option<String>,
+    /// number of virtual CPUs
+    #[view(kind = "integer")]
+    pub cpunumber: i64,
+    /// speed of each in MHz
+    #[view(kind = "integer")]
+    pub cpuspeed: i64,
+    /// memory in MiB
+    #[view(kind = "integer")]
+    pub memory: i64,
+    /// the ID of its guest OS type
+    pub guestosid: Option<String>,
+    /// device number of the root disk
+    pub rootdeviceid: i64,
+    /// kind of the root disk
+    pub rootdevicetype: String,
+    /// the groups that guard it
+    pub securitygroup: Vec<SecurityGroup>,
+    /// its NICs
+    pub nic: Vec<Nic>,
+    /// its hypervisor
+    pub hypervisor: Option<String>,
+    /// its name on the host, for administrators
+    pub instancename: Option<String>,
+    /// its details
+    pub details: Option<BTreeMap<String, String>>,
+    /// its tags
+    pub tags: Vec<Tag>,
+    /// the name of its SSH key pair
+    pub keypair: Option<String>,
+    /// whether users see it
+    pub displayvm: Option<bool>,
+    /// whether CPU and memory can grow while it runs
+    pub isdynamicallyscalable: bool,
+    /// whether it is on a virtual network
+    pub forvirtualnetwork: Option<bool>,
+}
+
+/// What stands beside a page of VMs, by key.
+struct Beside {
+    owners: Owners,
+    zones: HashMap<i64, store::Zone>,
+    hosts: HashMap<i64, store::Host>,
+    templates: HashMap<i64, store::Template>,
+    offerings: HashMap<i64, store::ServiceOffering>,
+    oses: HashMap<i64, store::OsType>,
+    nics: HashMap<i64, Vec<Nic>>,
+    groups: HashMap<i64, Vec<SecurityGroup>>,
+    tags: HashMap<i64, Vec<Tag>>,
+}
+
+async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
+    let mut rows = Vec::new();
+    for chunk in ids.chunks(1000) {
+        rows.extend(call.db.find::<store::Nic>(store::Query::live().within("vm_id", chunk.iter().copied())).await?);
+    }
+    let networks = call.db.by_ids::<store::Network>(rows.iter().map(|n| n.network_id)).await?;
+    let mut by_vm: HashMap<i64, Vec<Nic>> = HashMap::new();
+    for n in rows {
+        let network = networks.get(&n.network_id);
+        by_vm.entry(n.vm_id).or_default().push(Nic {
+            id: n.uuid,
+            networkid: network.map(|w| w.uuid.clone()),
+            networkname: network.map(|w| w.name.clone()),
+            netmask: n.netmask,
+            gateway: n.gateway,
+            ipaddress: n.ip4,
+            isolationuri: n.broadcast_uri.clone(),
+            broadcasturi: n.broadcast_uri,
+            traffictype: network.map(|w| w.traffic_type.clone()),
+            kind: network.map(|w| w.guest_type.clone()),
+            isdefault: n.is_default,
+            macaddress: n.mac,
+            ip6address: n.ip6,
+        });
+    }
+    Ok(by_vm)
+}
+
+async fn groups(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<SecurityGroup>>> {
+    let members = call.groups_of(ids).await?;
+    let rows = call.db.by_ids::<store::SecurityGroup>(members.iter().map(|m| m.group_id)).await?;
+    let mut plain = HashMap::new();
+    let keys: HashMap<String, i64> = rows.values().map(|g| (g.uuid.clone(), g.id)).collect();
+    for view in security_group::of(call, rows.into_values().collect()).await? {
+        if let Some(id) = keys.get(&view.id) {
+            plain.insert(*id, view);
+        }
+    }
+    let mut by_vm: HashMap<i64, Vec<SecurityGroup>> = HashMap::new();
+    for m in members {
+        by_vm.entry(m.vm_id).or_default().extend(plain.get(&m.group_id).cloned());
+    }
+    Ok(by_vm)
+}
+
+/// A page of VMs, with one query per table beside it.
+pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
+    let ids: Vec<i64> = rows.iter().map(|v| v.id).collect();
+    let db = &call.db;
+    let mut beside = Beside {
+        owners: Owners::of(call, rows.iter().map(|v| (v.account_id, v.domain_id))).await?,
+        zones: db.by_ids(rows.iter().map(|v| v.zone_id)).await?,
+        hosts: if call.caller.is_root() { db.by_ids(rows.iter().filter_map(|v| v.host_id)).await? } else { HashMap::new() },
+        templates: db.by_ids(rows.iter().map(|v| v.template_id)).await?,
+        offerings: db.by_ids(rows.iter().map(|v| v.service_offering_id)).await?,
+        oses: db.by_ids(rows.iter().map(|v| v.os_type_id)).await?,
+        nics: nics(call, &ids).await?,
+        groups: groups(call, &ids).await?,
+        tags: tag::by_thing(call, "UserVm", &ids).await?,
+    };
+    let root = call.caller.is_root();
+    Ok(rows.into_iter().map(|v| one(v, &mut beside, root)).collect())
+}
+
+fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
+    let (zone, template, offering) = (b.zones.get(&v.zone_id), b.templates.get(&v.template_id), b.offerings.get(&v.service_offering_id));
+    let host = v.host_id.and_then(|h| b.hosts.get(&h));
+    Vm {
+        account: b.owners.account(v.account_id),
+        domainid: b.owners.domain_uuid(v.domain_id),
+        domain: b.owners.domain(v.domain_id),
+        created: Date(v.created),
+        haenable: v.ha_enabled,
+        groupid: None,
+        group: v.group_name,
+        zoneid: zone.map(|z| z.uuid.clone()),
+        zonename: zone.map(|z| z.name.clone()),
+        hostid: host.map(|h| h.uuid.clone()),
+        hostname: host.map(|h| h.name.clone()),
+        templateid: template.map(|t| t.uuid.clone()),
+        templatename: template.map(|t| t.name.clone()),
+        templatedisplaytext: template.map(|t| t.display_text.clone()),
+        passwordenabled: template.map(|t| t.password_enabled),
+        serviceofferingid: offering.map(|o| o.uuid.clone()),
+        serviceofferingname: offering.map(|o| o.name.clone()),
+        cpunumber: v.cpus,
+        cpuspeed: v.cpu_mhz,
+        memory: v.memory_mb,
+        guestosid: b.oses.get(&v.os_type_id).map(|o| o.uuid.clone()),
+        rootdeviceid: 0,
+        rootdevicetype: "ROOT".into(),
+        securitygroup: b.groups.remove(&v.id).unwrap_or_default(),
+        nic: b.nics.remove(&v.id).unwrap_or_default(),
+        hypervisor: Some(v.hypervisor),
+        instancename: root.then_some(v.instance_name),
+        details: v.details.and_then(|d| serde_json::from_str(&d).ok()),
+        tags: b.tags.remove(&v.id).unwrap_or_default(),
+        keypair: v.keypair,
+        displayvm: root.then_some(v.display_vm),
+        isdynamicallyscalable: v.dynamically_scalable,
+        forvirtualnetwork: None,
+        id: v.uuid,
+        name: v.name,
+        displayname: v.display_name,
+        state: v.state,
+    }
+}

@@ -30,6 +30,7 @@ impl Cloud {
             sealer: Sealer::new(&[7; 32]),
             drivers: stratus_drivers::Registry::default(),
             clock: clock.clone(),
+            allocators: Default::default(),
             name: "test".into(),
         };
         let engine = Engine::open(config).await.unwrap();

@@ -29,7 +29,14 @@ impl Cloud {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers: Registry::default(), clock, name: "test".into() };
+        let config = EngineConfig {
+            db,
+            sealer: Sealer::new(&[7; 32]),
+            drivers: Registry::default(),
+            clock,
+            allocators: Default::default(),
+            name: "test".into(),
+        };
         let engine = Engine::open(config).await.unwrap();
         let keep = engine.clone();
         let write = engine.db.write(move |tx| {

@@ -1,0 +1,72 @@
+//! Clients that nobody here wrote, against the real binary.
+use super::Server;
+use serde_json::Value;
+
+async fn run(program: &str, arguments: &[&str]) {
+    let server = Server::start().await;
+    if let Some(out) = server.python(program, arguments).await {
+        assert!(out.lines().last().is_some_and(|l| l.starts_with("ok")), "{program}: {out}");
+    }
+}
+
+#[tokio::test]
+async fn boto_runs_an_instance_as_the_seeds_show_with_the_version_of_2010() {
+    run("boto_seed.py", &["2010-11-15"]).await;
+}
+
+#[tokio::test]
+async fn boto_runs_an_instance_as_the_seeds_show_with_the_version_of_2012() {
+    run("boto_seed.py", &["2012-08-15"]).await;
+}
+
+#[tokio::test]
+async fn boto3_runs_stops_starts_and_terminates_instances() {
+    run("boto3_ec2.py", &[]).await;
+}
+
+#[tokio::test]
+async fn a_signed_list_users_in_python_works() {
+    run("list_users.py", &[]).await;
+}
+
+#[tokio::test]
+async fn cs_deploys_stops_starts_and_destroys_a_vm() {
+    run("cs_deploy.py", &[]).await;
+}
+
+#[tokio::test]
+async fn libcloud_deploys_stops_starts_and_destroys_a_node() {
+    run("libcloud_node.py", &[]).await;
+}
+
+#[tokio::test]
+async fn the_aws_command_line_runs_and_terminates_an_instance() {
+    if stratus_testkit::python().is_none() {
+        return;
+    }
+    let server = Server::start().await;
+    let aws = stratus_testkit::repository().join(".venv/bin/aws");
+    let ec2 = async |words: &[&str]| -> Value {
+        let out = server.run(&aws, &[&["--endpoint-url", server.fact("/ec2"), "--output", "json", "ec2"], words].concat()).await;
+        serde_json::from_str(&out).unwrap_or_default()
+    };
+    let images = ec2(&["describe-images"]).await;
+    let image = images["Images"][0]["ImageId"].as_str().unwrap();
+    let run = ec2(&["run-instances", "--image-id", image, "--instance-type", "m1.small", "--count", "1"]).await;
+    let id = run["Instances"][0]["InstanceId"].as_str().unwrap();
+    ec2(&["wait", "instance-running", "--instance-ids", id]).await;
+    let ended = ec2(&["terminate-instances", "--instance-ids", id]).await;
+    assert_eq!(ended["TerminatingInstances"][0]["InstanceId"], id);
+}
+
+#[tokio::test]
+async fn curl_needs_no_keys_at_the_integration_port() {
+    let Some(curl) = stratus_testkit::tool("curl", "curl") else { return };
+    let server = Server::start().await;
+    let ask = format!("{}?command=listHosts&type=Routing&response=json", server.fact("/integration"));
+    let hosts: Value = serde_json::from_str(&server.run(&curl, &["--silent", "--fail", &ask]).await).unwrap();
+    assert!(hosts["listhostsresponse"]["count"].as_i64() > Some(0), "{hosts}");
+    // As the documentation has it, to switch EC2 on.
+    let switch = format!("{}?command=updateConfiguration&name=enable.ec2.api&value=true", server.fact("/integration"));
+    assert!(server.run(&curl, &["--silent", "--fail", &switch]).await.contains("enable.ec2.api"));
+}

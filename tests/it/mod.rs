@@ -1,0 +1,13 @@
+mod bad_input;
+mod clients;
+mod command_line;
+mod kill;
+mod life;
+mod native;
+mod probes;
+mod schema;
+mod server;
+mod statements;
+
+pub use native::Native;
+pub use server::Server;

@@ -1,0 +1,57 @@
+//! Life cycles written beside this repository (`../shared/probes`, or where `STRATUS_PROBES` says). A row may fail only when it needs
+//! a command that this version does not have; those rows are named here.
+use super::Server;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Rows of `native_lifecycle.py` that need commands of later versions.
+const NATIVE_LATER: &[&str] = &[
+    "tags",
+    "createVolume",
+    "attachVolume",
+    "deleteVolume:attached-fails",
+    "detachVolume",
+    "createSnapshot",
+    "createTemplate:from-snapshot",
+    "createVolume:from-snapshot",
+    "deleteSnapshot+deleteTemplate+deleteVolume",
+    "usage",
+    "listUsageTypes",
+];
+
+fn probes() -> Option<PathBuf> {
+    let beside = stratus_testkit::repository().join("../shared/probes");
+    let folder = std::env::var_os("STRATUS_PROBES").map_or(beside, PathBuf::from);
+    if !folder.is_dir() {
+        eprintln!("skipped: the probes do not lie beside this clone ({})", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+/// The rows that failed, with why.
+fn failures(output: &str) -> Vec<(String, String)> {
+    let row = |l: &str| {
+        let (name, why) = l.strip_prefix("FAIL ")?.split_once(' ')?;
+        Some((name.rsplit_once(' ').map_or(name, |(_, n)| n).to_owned(), why.to_owned()))
+    };
+    output.lines().filter_map(row).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_native_life_cycle_passes_but_for_commands_of_later_versions() {
+    let (Some(folder), Some(python)) = (probes(), stratus_testkit::python()) else { return };
+    let server = Server::start().await;
+    let output = Command::new(python)
+        .arg(folder.join("native_lifecycle.py"))
+        .args(["--endpoint", server.fact("/native"), "--integration", server.fact("/integration")])
+        .args(["--access-key", server.fact("/admin/api_key"), "--secret-key", server.fact("/admin/secret_key")])
+        .args(["--username", "admin", "--password", "password"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let unexpected: Vec<_> =
+        failures(&text).into_iter().filter(|(row, _)| !NATIVE_LATER.contains(&row.trim_start_matches("native:"))).collect();
+    assert!(text.contains(" passed, "), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(unexpected.is_empty(), "{unexpected:#?}");
+}

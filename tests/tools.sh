@@ -1,0 +1,34 @@
+#!/bin/bash
+# Installs what checks and tests need and this machine lacks, by package name. Does nothing, quickly, when all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+PATH="$PATH:/usr/sbin:/sbin"
+need mariadbd mariadb-server
+need curl curl
+need cc build-essential
+need python3 python3
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
+    export DEBIAN_FRONTEND=noninteractive
+    if ! "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}" </dev/null; then
+        "${as_root[@]}" apt-get update </dev/null
+        "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}" </dev/null
+    fi
+fi
+
+for component in rustfmt clippy; do
+    cargo "${component/rust/}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
+# One line a package; a changed list makes a new environment.
+packages=tests/clients/requirements.txt
+if ! cmp -s "$packages" .venv/installed.txt; then
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check --requirement "$packages" </dev/null
+    cp "$packages" .venv/installed.txt
+fi
