@@ -21,7 +21,7 @@ pub(crate) enum Reply {
     /// `jobid` and, for a create command, `id`.
     Queued {
         id: Option<String>,
-        job: Job,
+        job: Box<Job>,
     },
 }
 
@@ -72,11 +72,11 @@ impl Registry {
         };
         let reply = match (&meta.start, draft(&given)?) {
             (Start::Run(run), None) => Reply::Done(run(&call, given).await?),
-            (Start::Run(_), Some(draft)) => Reply::Queued { id: None, job: queue(&call, meta, given, draft).await? },
+            (Start::Run(_), Some(draft)) => Reply::Queued { id: None, job: Box::new(queue(&call, meta, given, draft).await?) },
             (Start::Create { create, .. }, draft) => {
                 let draft = draft.ok_or_else(|| Error::internal("a create command without a job"))?;
                 let made = create(&call, given, draft).await?;
-                Reply::Queued { id: Some(made.uuid), job: made.job }
+                Reply::Queued { id: Some(made.uuid), job: Box::new(made.job) }
             }
         };
         if let Reply::Queued { job, .. } = &reply {

@@ -3,7 +3,7 @@
 //! A group's `sequence` grows with each change of its rules or of the members that its rules allow, so that a host can tell a newer
 //! rule set from an older one; `group_rules.rs` carries the sets to the hosts.
 use crate::{Call, Engine, ListScope, Listing, Topic};
-use stratus_model::{Error, Kind, Result};
+use stratus_model::{Error, Kind, Result, VmState};
 use stratus_store::{Account, Query, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Tx, Vm};
 use uuid::Uuid;
 
@@ -130,7 +130,10 @@ impl Engine {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
-                    let members = Query::live().id_in::<SecurityGroupMember>("vm_id", Query::all().eq("group_id", group.id));
+                    // A destroyed VM only waits for its end: it holds no group back, and comes back without it if it is recovered.
+                    let members = Query::live()
+                        .without("state", [VmState::Destroyed, VmState::Expunging, VmState::Error].map(VmState::word))
+                        .id_in::<SecurityGroupMember>("vm_id", Query::all().eq("group_id", group.id));
                     let in_use = |why: String| Error::InUse { kind: Kind::SecurityGroup, id: group.uuid.clone(), why };
                     match tx.count::<Vm>(members).await? {
                         0 => {}
