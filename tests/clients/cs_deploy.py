@@ -1,7 +1,7 @@
 """The native door with cs: zones, images, sizes; deploy, stop, start and destroy a VM, each until its job has ended."""
 from cs import CloudStack, CloudStackApiException, read_config
 
-cs = CloudStack(**read_config(), fetch_result=True, poll_interval=0.2, job_timeout=60)
+cs = CloudStack(**{**read_config(), "fetch_result": True, "poll_interval": 0.2, "job_timeout": 60})
 zone = cs.listZones(fetch_list=True)[0]
 template = cs.listTemplates(templatefilter="executable", fetch_list=True)[0]
 offering = [o for o in cs.listServiceOfferings(fetch_list=True) if o["name"] == "m1.small"][0]

@@ -55,7 +55,8 @@ async fn nonsense_gets_a_document_and_the_server_goes_on() {
             let answer = exchange(&server, door, &request);
             let shown = String::from_utf8_lossy(&request[..request.len().min(120)]).into_owned();
             assert!((400..600).contains(&status(&answer)), "{door} {shown}: {answer}");
-            assert!(answer.contains(error), "{door} {shown}: {answer}");
+            // What looks like SOAP is answered with a fault.
+            assert!(answer.contains(error) || answer.contains("<faultstring>"), "{door} {shown}: {answer}");
         }
     }
     assert!(!server.log().contains("panicked"), "{}", server.log());

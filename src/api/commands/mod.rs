@@ -1,5 +1,6 @@
 //! The commands, one file a noun. `register` of each puts its commands on the air.
 mod account;
+mod address;
 mod api_discovery;
 mod capacity;
 mod cluster;
@@ -36,6 +37,7 @@ use crate::registry::Registry;
 
 pub(crate) fn register(r: &mut Registry) {
     account::register(r);
+    address::register(r);
     api_discovery::register(r);
     capacity::register(r);
     cluster::register(r);

@@ -1,6 +1,7 @@
 //! The records of answers, one file a noun: how rows look on the wire. Each file has the record and an `of` that builds a page of
 //! them with one query per table beside it.
 pub(crate) mod account;
+pub(crate) mod address;
 pub(crate) mod capacity;
 pub(crate) mod cluster;
 pub(crate) mod configuration;
