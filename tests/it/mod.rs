@@ -1,5 +1,6 @@
 mod bad_input;
 mod clients;
+mod cloud;
 mod command_line;
 mod kill;
 mod life;

@@ -21,9 +21,13 @@ struct Cloud {
 const MINUTE: i64 = 60_000_000;
 
 impl Cloud {
-    async fn fresh() -> Self {
+    /// On SQLite or on MariaDB; none where there is no MariaDB.
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
         let config = EngineConfig {
             db,
@@ -35,7 +39,7 @@ impl Cloud {
         };
         let engine = Engine::open(config).await.unwrap();
         assert!(engine.setup().await.unwrap());
-        Self { engine, clock, _dir: dir }
+        Some(Self { engine, clock, _dir: dir })
     }
     async fn call_of(&self, user: &User, event: &'static str) -> Call {
         let caller = self.engine.caller_of(user, Source::Key).await.unwrap();
@@ -78,9 +82,37 @@ fn ask(name: &str, kind: AccountType, domain: Option<&Domain>) -> AccountCreate 
     }
 }
 
-#[tokio::test]
-async fn a_fresh_database_is_filled_once_and_lets_admin_in() {
-    let c = Cloud::fresh().await;
+/// Each test on each database.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Cloud::fresh(false).await.unwrap()).await;
+            })*
+        }
+        mod mariadb {
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some(cloud) = super::Cloud::fresh(true).await {
+                    super::$test(cloud).await;
+                }
+            })*
+        }
+    };
+}
+
+on_both! {
+    a_fresh_database_is_filled_once_and_lets_admin_in
+    domains_nest_and_a_rename_moves_all_below
+    nobody_reaches_above_itself
+    wrong_passwords_lock_out_and_sessions_run_out
+    fifty_parallel_takes_cannot_pass_a_limit
+    limits_are_set_below_those_above_and_counters_are_repaired
+    settings_are_checked_and_hold_at_once
+}
+
+async fn a_fresh_database_is_filled_once_and_lets_admin_in(c: Cloud) {
     assert!(!c.engine.setup().await.unwrap(), "the second time there is nothing to do");
     let names: Vec<(i64, String)> = c.engine.db.find::<Account>(Query::live()).await.unwrap().into_iter().map(|a| (a.id, a.name)).collect();
     assert_eq!(names, [(1, "system".into()), (2, "admin".into())]);
@@ -91,9 +123,7 @@ async fn a_fresh_database_is_filled_once_and_lets_admin_in() {
     assert_eq!((caller.account_name.as_str(), secret.len()), ("admin", 86));
 }
 
-#[tokio::test]
-async fn domains_nest_and_a_rename_moves_all_below() {
-    let c = Cloud::fresh().await;
+async fn domains_nest_and_a_rename_moves_all_below(c: Cloud) {
     let mut at = c.domain("a", None).await;
     let sibling = c.domain("ab", None).await;
     let top = at.clone();
@@ -129,9 +159,7 @@ async fn domains_nest_and_a_rename_moves_all_below() {
     assert_eq!(call.db.count::<Domain>(Query::live()).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn nobody_reaches_above_itself() {
-    let c = Cloud::fresh().await;
+async fn nobody_reaches_above_itself(c: Cloud) {
     let (_, boss) = c.account("boss", AccountType::DomainAdmin, None).await;
     let (plain, user) = c.account("plain", AccountType::User, None).await;
     let (boss, mine) = (c.call_of(&boss, "X").await, c.call_of(&user, "X").await);
@@ -149,9 +177,7 @@ async fn nobody_reaches_above_itself() {
     assert_eq!(c.engine.by_api_key(&key).await.unwrap().unwrap().1, secret);
 }
 
-#[tokio::test]
-async fn wrong_passwords_lock_out_and_sessions_run_out() {
-    let c = Cloud::fresh().await;
+async fn wrong_passwords_lock_out_and_sessions_run_out(c: Cloud) {
     let (_, user) = c.account("anna", AccountType::User, Some(&c.domain("d", None).await)).await;
     let login = |password: &'static str| c.engine.login("anna", password, Some("ROOT/d"));
     let (_, first) = login("anna's").await.unwrap();
@@ -186,9 +212,7 @@ async fn wrong_passwords_lock_out_and_sessions_run_out() {
     assert_eq!(types, ["USER.LOGIN", "USER.LOGIN", "USER.LOGIN", "USER.LOGOUT", "USER.LOGIN"]);
 }
 
-#[tokio::test]
-async fn fifty_parallel_takes_cannot_pass_a_limit() {
-    let c = Cloud::fresh().await;
+async fn fifty_parallel_takes_cannot_pass_a_limit(c: Cloud) {
     let d = c.domain("d", None).await;
     let (account, _) = c.account("anna", AccountType::User, Some(&d)).await;
     let id = account.id;
@@ -207,9 +231,7 @@ async fn fifty_parallel_takes_cannot_pass_a_limit() {
     }
 }
 
-#[tokio::test]
-async fn limits_are_set_below_those_above_and_counters_are_repaired() {
-    let c = Cloud::fresh().await;
+async fn limits_are_set_below_those_above_and_counters_are_repaired(c: Cloud) {
     let top = c.domain("top", None).await;
     let low = c.domain("low", Some(&top)).await;
     let (account, _) = c.account("anna", AccountType::User, Some(&low)).await;
@@ -238,9 +260,7 @@ async fn limits_are_set_below_those_above_and_counters_are_repaired() {
     }
 }
 
-#[tokio::test]
-async fn settings_are_checked_and_hold_at_once() {
-    let c = Cloud::fresh().await;
+async fn settings_are_checked_and_hold_at_once(c: Cloud) {
     let call = c.admin("CONFIGURATION.VALUE.EDIT").await;
     let set = |name: &'static str, value: &'static str, place: Place| {
         let call = call.clone();
