@@ -19,9 +19,9 @@ check: tools
 golden:
 	STRATUS_GOLDEN=write cargo test --workspace golden
 
-## figures of this machine, printed; nothing is asserted
+## figures of this machine, printed; nothing is asserted. Built as `make run` builds it, because release takes long
 bench:
-	cargo bench --profile release --bench figures
+	cargo bench --profile quick --bench figures
 
 tools:
 	tests/tools.sh
