@@ -4,8 +4,8 @@ use crate::vm::{counted, usage, wrong_state};
 use crate::{Call, Engine, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::StopMode;
-use stratus_model::{Error, Limit, Result, VmEvent, VmState};
-use stratus_store::{Nic, Query, Value, Vm, Volume};
+use stratus_model::{Error, Kind, Limit, Result, VmEvent, VmState};
+use stratus_store::{Job, Nic, Query, Value, Vm, Volume};
 
 static EXPUNGE_VM: Saga<ExpungeVm> =
     saga!("vm-expunge": begin, release_nics, release_addresses, delete_root_disk, detach_data_disks, leave, settle);
@@ -53,10 +53,18 @@ impl Engine {
         EXPUNGE_VM.run(call, 0, ExpungeVm { vm: id }).await.map(drop)
     }
 
-    /// VMs whose time to be recovered is over.
+    /// VMs whose time to be recovered is over, and those whose expunge failed on the way; not those that a job is at work on.
     pub async fn vms_due(&self) -> Result<Vec<Vm>> {
         let due = self.clock.now() - self.settings.number("expunge.delay").max(0) * 1_000_000;
-        self.db.find(Query::live().eq("state", VmState::Destroyed.word()).at_most("destroyed", due)).await
+        let over = Query::live().eq("state", VmState::Destroyed.word()).at_most("destroyed", due);
+        let stuck = Query::live().eq("state", VmState::Expunging.word());
+        let mut vms = self.db.find::<Vm>(over).await?;
+        vms.extend(self.db.find::<Vm>(stuck).await?);
+        let busy =
+            Query::live().eq("status", 0).eq("instance_type", Kind::Vm.instance_type()).within("instance_id", vms.iter().map(|v| v.id));
+        let busy: Vec<Option<i64>> = self.db.find::<Job>(busy).await?.into_iter().map(|j| j.instance_id).collect();
+        vms.retain(|v| !busy.contains(&Some(v.id)));
+        Ok(vms)
     }
 }
 

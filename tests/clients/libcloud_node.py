@@ -31,7 +31,8 @@ def until(node, state):
 locations, images, sizes = driver.list_locations(), driver.list_images(), driver.list_sizes()
 assert locations and images and sizes
 size = [s for s in sizes if s.name == "m1.small"][0]
-node = driver.create_node(name="by-libcloud", image=images[0], size=size, location=locations[0])
+# The driver leaves a node stopped unless told otherwise.
+node = driver.create_node(name="by-libcloud", image=images[0], size=size, location=locations[0], ex_start_vm=True)
 node = until(node, NodeState.RUNNING)
 assert node.private_ips or node.public_ips, node
 driver.ex_stop(node)
