@@ -35,9 +35,16 @@ pub async fn verify_password(password: &str, hash: &str) -> Result<bool> {
 }
 
 /// A new key or secret: 64 random bytes as 86 characters of base64url, as long as clients of old expect (clients.md point 1).
+///
+/// It never begins with a hyphen, which command lines would read as an option.
 pub fn new_key() -> String {
-    let bytes: [u8; 64] = rand::random();
-    URL_SAFE_NO_PAD.encode(bytes)
+    loop {
+        let bytes: [u8; 64] = rand::random();
+        let key = URL_SAFE_NO_PAD.encode(bytes);
+        if !key.starts_with('-') {
+            return key;
+        }
+    }
 }
 
 impl Engine {
