@@ -3,9 +3,9 @@ use crate::declare::{Group, ParamMeta, Parameter};
 use crate::request::Given;
 use crate::resolve::Ref;
 use std::collections::BTreeMap;
-use stratus_engine::{Call, ListScope, ScopeRequest};
+use stratus_engine::{Call, ListScope, ProjectChoice, ScopeRequest};
 use stratus_model::{Error, Micros, Result, format_date, parse_date};
-use stratus_store::Domain;
+use stratus_store::{Domain, Project};
 
 /// A time: taken as a date or date with time, printed as `2013-01-01T00:00:00+0000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +204,7 @@ pub struct Scoped {
     domain: Option<Domain>,
     recursive: bool,
     listall: bool,
-    project: Option<String>,
+    project: Option<ProjectChoice>,
 }
 
 impl Scoped {
@@ -237,9 +237,18 @@ impl Group for Scoped {
             domain: <Option<Ref<Domain>> as Parameter>::take(call, given, "domainid", 255).await?.map(|r| r.0),
             recursive: <Option<bool> as Parameter>::take(call, given, "isrecursive", 255).await?.unwrap_or(false),
             listall: <Option<bool> as Parameter>::take(call, given, "listall", 255).await?.unwrap_or(false),
-            project: <Option<String> as Parameter>::take(call, given, "projectid", 255).await?,
+            project: project_choice(call, given).await?,
         })
     }
+}
+
+/// `projectid` of a list: a project's id, or -1 for any.
+async fn project_choice(call: &Call, given: &mut Given) -> Result<Option<ProjectChoice>> {
+    if given.peek("projectid").is_some_and(|v| v.trim() == "-1") {
+        given.take("projectid");
+        return Ok(Some(ProjectChoice::Any));
+    }
+    Ok(<Option<Ref<Project>> as Parameter>::take(call, given, "projectid", 255).await?.map(|p| ProjectChoice::One(p.0)))
 }
 
 /// The `tags` filter of a list: key and value pairs, any of which fits.

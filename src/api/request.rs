@@ -66,6 +66,10 @@ impl Given {
     pub fn take(&mut self, name: &str) -> Option<String> {
         self.values.remove(name).filter(|v| !v.trim().is_empty())
     }
+    /// Reads a value and leaves it there.
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
     /// The error for a required parameter that is not there.
     pub fn missing(&self, name: &str) -> Error {
         Error::Missing { command: self.command.clone(), field: name.into() }

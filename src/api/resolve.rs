@@ -45,6 +45,8 @@ found!(OsCategory => Kind::GuestOsCategory);
 found!(Vm owned);
 found!(Volume owned);
 found!(Account owned);
+found!(Project owned);
+found!(ProjectInvitation => Kind::ProjectInvitation);
 found!(User owned);
 found!(Job => Kind::Job);
 

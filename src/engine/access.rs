@@ -1,7 +1,7 @@
 //! Who may see and touch what. A user: the own account's things. A domain administrator: those of the domain and below. Root: all.
 use crate::Call;
-use stratus_model::{Error, Kind, Result, Role};
-use stratus_store::{Account, Domain, Query, Table};
+use stratus_model::{AccountType, Error, Kind, Result, Role};
+use stratus_store::{Account, Domain, Project, ProjectMember, Query, Table};
 
 /// A row that belongs to an account.
 pub trait Owned: Table {
@@ -30,10 +30,19 @@ pub struct ScopeRequest {
     pub recursive: bool,
     /// Everything the caller may see.
     pub listall: bool,
-    /// `-1` for things of projects, or a project's uuid.
-    pub project: Option<String>,
+    /// Things of projects.
+    pub project: Option<ProjectChoice>,
     /// Whether one thing is asked for by id: then the reach is all that the caller may see.
     pub by_id: bool,
+}
+
+/// Which projects' things are asked for.
+#[derive(Debug, Clone)]
+pub enum ProjectChoice {
+    /// Those of every project that the caller may use.
+    Any,
+    /// Those of one.
+    One(Project),
 }
 
 /// Whose things a list shows.
@@ -41,22 +50,39 @@ pub struct ScopeRequest {
 pub enum ListScope {
     /// Everything.
     All,
+    /// Everything but what projects own.
+    Everyone,
+    /// What projects own.
+    Projects,
     /// One account's.
     Account(i64),
-    /// Those of some domains.
+    /// Those of some accounts.
+    Accounts(Vec<i64>),
+    /// Those of some domains, without what projects own there.
     Domains(Vec<i64>),
-    /// Nothing.
-    None,
+    /// Those of some domains with what projects own there, and of some accounts.
+    DomainsAnd(Vec<i64>, Vec<i64>),
 }
 
 impl ListScope {
     /// Narrows a query to the scope.
     pub fn apply(&self, q: Query) -> Query {
+        self.apply_to("account_id", q)
+    }
+
+    /// Narrows a query on a table whose owner stands in `column` (beside `domain_id`).
+    pub fn apply_to(&self, column: &'static str, q: Query) -> Query {
+        let of_projects = || Query::all().eq("account_type", AccountType::Project.number());
         match self {
             Self::All => q,
-            Self::Account(id) => q.eq("account_id", *id),
-            Self::Domains(ids) => q.within("domain_id", ids.iter().copied()),
-            Self::None => q.within("account_id", Vec::<i64>::new()),
+            Self::Everyone => q.key_not_in::<Account>(column, "id", of_projects()),
+            Self::Projects => q.key_in::<Account>(column, "id", of_projects()),
+            Self::Account(id) => q.eq(column, *id),
+            Self::Accounts(ids) => q.within(column, ids.iter().copied()),
+            Self::Domains(ids) => q.within("domain_id", ids.iter().copied()).key_not_in::<Account>(column, "id", of_projects()),
+            Self::DomainsAnd(domains, accounts) => {
+                q.any([Query::all().within("domain_id", domains.iter().copied()), Query::all().within(column, accounts.iter().copied())])
+            }
         }
     }
 }
@@ -80,11 +106,37 @@ impl<T> Listing<T> {
 impl Call {
     /// Whether the caller may act on things of this account.
     pub async fn may_touch(&self, account_id: i64, domain_id: i64) -> Result<bool> {
-        Ok(match self.caller.role() {
-            Role::Admin => true,
-            Role::User => account_id == self.caller.account_id,
-            Role::DomainAdmin | Role::ResourceAdmin => account_id == self.caller.account_id || self.covers_domain(domain_id).await?,
-        })
+        if self.caller.is_root() || account_id == self.caller.account_id {
+            return Ok(true);
+        }
+        let below = self.caller.role() != Role::User && self.covers_domain(domain_id).await?;
+        Ok(below || self.uses_project_of(account_id).await?)
+    }
+
+    /// Whether an account is a project's and the caller is a member of it.
+    async fn uses_project_of(&self, account_id: i64) -> Result<bool> {
+        let mine = Query::all().eq("account_id", self.caller.account_id);
+        let q = Query::live().eq("account_id", account_id).key_in::<ProjectMember>("id", "project_id", mine);
+        Ok(self.db.count::<Project>(q).await? > 0)
+    }
+
+    /// The accounts of the projects that the caller is a member of.
+    pub async fn project_accounts(&self) -> Result<Vec<i64>> {
+        let mine = Query::all().eq("account_id", self.caller.account_id);
+        let q = Query::live().key_in::<ProjectMember>("id", "project_id", mine);
+        Ok(self.db.find::<Project>(q).await?.into_iter().map(|p| p.account_id).collect())
+    }
+
+    /// The account that owns what a command makes in a project: the caller uses it, and it is active.
+    pub async fn project_account(&self, project: &Project) -> Result<Account> {
+        if !self.may_touch(project.account_id, project.domain_id).await? {
+            return Err(Error::Denied(format!("Account {} may not act for project {}", self.caller.account_name, project.uuid)));
+        }
+        if project.state != "Active" {
+            let why = "nothing can be added to it".to_owned();
+            return Err(Error::State { kind: Kind::Project, id: project.uuid.clone(), state: project.state.clone(), why });
+        }
+        self.db.must(project.account_id).await
     }
 
     /// Whether a domain is the caller's own or below it.
@@ -117,12 +169,23 @@ impl Call {
             };
         };
         let domain_id = domain.map_or(self.caller.domain_id, |d| d.id);
-        let found = self.db.find_one::<Account>(Query::live().eq("domain_id", domain_id).eq("name", name)).await?;
+        // The account behind a project is named by projectid only.
+        let named = Query::live().eq("domain_id", domain_id).eq("name", name).ne("account_type", AccountType::Project.number());
+        let found = self.db.find_one::<Account>(named).await?;
         let account = found.ok_or_else(|| Error::not_found(Kind::Account, name))?;
         if !self.may_touch(account.id, account.domain_id).await? {
             return Err(Error::Denied(format!("Account {} may not act for account {name}", self.caller.account_name)));
         }
         Ok(account)
+    }
+
+    /// The account that a call acts for: a project's, or as [`Call::acting_account`] says.
+    pub async fn acting_owner(&self, account: Option<&str>, domain: Option<&Domain>, project: Option<&Project>) -> Result<Account> {
+        match project {
+            Some(_) if account.is_some() => Err(Error::invalid("account", "cannot be combined with projectid")),
+            Some(p) => self.project_account(p).await,
+            None => self.acting_account(account, domain).await,
+        }
     }
 
     /// Domains at and below a path.
@@ -137,8 +200,7 @@ impl Call {
             return Err(Error::invalid("account", "cannot be combined with projectid"));
         }
         if let Some(project) = &r.project {
-            // No project owns anything here yet; -1 means "of any project".
-            return if project == "-1" { Ok(ListScope::None) } else { Err(Error::not_found(Kind::Project, project.clone())) };
+            return self.project_scope(project, r.domain.as_ref()).await;
         }
         if let Some(d) = &r.domain
             && !(self.caller.is_root()
@@ -151,20 +213,41 @@ impl Call {
             return Ok(ListScope::Account(self.acting_account(Some(name), r.domain.as_ref()).await?.id));
         }
         if self.caller.role() == Role::User {
+            if r.by_id {
+                let projects = self.project_accounts().await?;
+                return Ok(ListScope::Accounts([vec![self.caller.account_id], projects].concat()));
+            }
             return Ok(ListScope::Account(self.caller.account_id));
         }
         match &r.domain {
             Some(d) if r.recursive => Ok(ListScope::Domains(self.subtree(&d.path).await?)),
             Some(d) => Ok(ListScope::Domains(vec![d.id])),
-            None if r.listall || r.by_id => {
-                if self.caller.is_root() {
-                    Ok(ListScope::All)
-                } else {
-                    Ok(ListScope::Domains(self.subtree(&self.caller.domain_path).await?))
-                }
-            }
-            None if r.recursive => Ok(ListScope::Domains(self.subtree(&self.caller.domain_path).await?)),
+            None if r.by_id && self.caller.is_root() => Ok(ListScope::All),
+            None if r.by_id => Ok(ListScope::DomainsAnd(self.subtree(&self.caller.domain_path).await?, self.project_accounts().await?)),
+            None if r.listall && self.caller.is_root() => Ok(ListScope::Everyone),
+            None if r.listall || r.recursive => Ok(ListScope::Domains(self.subtree(&self.caller.domain_path).await?)),
             None => Ok(ListScope::Account(self.caller.account_id)),
+        }
+    }
+
+    async fn project_scope(&self, project: &ProjectChoice, domain: Option<&Domain>) -> Result<ListScope> {
+        match project {
+            ProjectChoice::One(p) if !self.may_touch(p.account_id, p.domain_id).await? => {
+                Err(Error::Denied(format!("Account {} may not list things of project {}", self.caller.account_name, p.uuid)))
+            }
+            ProjectChoice::One(p) if domain.is_some_and(|d| d.id != p.domain_id) => {
+                Err(Error::invalid("domainid", "is not the domain of the project"))
+            }
+            ProjectChoice::One(p) => Ok(ListScope::Account(p.account_id)),
+            ProjectChoice::Any if self.caller.is_root() => Ok(ListScope::Projects),
+            ProjectChoice::Any => {
+                let mut accounts = self.project_accounts().await?;
+                if self.caller.is_admin() {
+                    let below = Query::live().within("domain_id", self.subtree(&self.caller.domain_path).await?);
+                    accounts.extend(self.db.find::<Project>(below).await?.into_iter().map(|p| p.account_id));
+                }
+                Ok(ListScope::Accounts(accounts))
+            }
         }
     }
 }

@@ -155,19 +155,11 @@ impl Engine {
 
     /// Accounts in a scope.
     pub async fn account_list(&self, scope: &ListScope, f: AccountFilter) -> Result<Listing<Account>> {
-        let q = match scope {
-            ListScope::All => Query::live(),
-            ListScope::Account(id) => Query::live().eq("id", *id),
-            ListScope::Domains(ids) => Query::live().within("domain_id", ids.iter().copied()),
-            ListScope::None => Query::live().within("id", Vec::<i64>::new()),
-        };
+        let q = scope.apply_to("id", Query::live());
         // The product's own account and those behind projects are not accounts to anybody.
         let q = q.ne("id", SYSTEM).ne("account_type", AccountType::Project.number());
         let mut q = q.eq_opt("id", f.id).eq_opt("name", f.name).eq_opt("account_type", f.kind).eq_opt("state", f.state);
-        if f.cleanup_required == Some(true) {
-            // An account is either whole or removed: deleting refuses while anything is left.
-            q = q.within("id", Vec::<i64>::new());
-        }
+        q = q.eq_opt("cleanup", f.cleanup_required);
         if let Some(text) = &f.keyword {
             q = q.holds(&["name"], text);
         }
@@ -250,12 +242,6 @@ impl Engine {
                 })
             })
             .await
-    }
-
-    /// Stops the VMs of an account that was disabled.
-    async fn account_vms_stop(&self, _call: &Call, _account: &Account) -> Result<()> {
-        // HOOK: vm.rs stops them here once there is a verb for it.
-        Ok(())
     }
 
     /// How many VMs run and how many are stopped, by account.

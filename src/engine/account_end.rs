@@ -1,42 +1,154 @@
-//! Deleting an account: refused while it still owns anything live, then it goes with its users, counters, keys and groups.
+//! Deleting an account: first all it owns, then itself with its users, counters, keys and groups.
+//!
+//! From the first step on it is disabled and marked for clean-up; what could not be deleted is tried again by the reconciler
+//! (`account.cleanup.interval`) until nothing is left.
 use crate::account::topic;
 use crate::setup::ADMIN;
 use crate::user::user_remove;
-use crate::{Call, Engine};
-use stratus_model::{Error, Kind, Result};
+use crate::{Call, Engine, JobDraft, Topic};
+use std::time::Duration;
+use stratus_model::{AccountType, Error, Kind, Result, VmState};
 use stratus_store::{
-    Account, IpAddress, Network, Query, ResourceCount, SecurityGroup, SecurityGroupRule, Setting, SshKeyPair, Table, Tag, Template, Tx,
-    User, Vm, Volume,
+    Account, Dedication, IpAddress, Job, Network, Project, ProjectInvitation, ProjectMember, Query, ResourceCount, SecurityGroup,
+    SecurityGroupRule, Setting, SshKeyPair, Table, Tag, Template, Tx, User, Vm, Volume,
 };
 
+/// How long one VM's job may take before the clean-up goes on without it, to be tried again.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 impl Engine {
-    /// Deletes an account with its users. Runs in a job and may run again.
+    /// Deletes an account with its users and all it owns. Runs in a job and may run again.
     pub async fn account_delete(&self, call: &Call, account: Account) -> Result<()> {
         call.administer(&account).await?;
         if account.id == ADMIN || account.id == call.caller.account_id {
             return Err(Error::Denied("Neither the account admin nor the caller's own can be deleted".into()));
         }
+        if account.kind() == AccountType::Project {
+            return Err(Error::invalid("id", "is the account of a project; deleteProject deletes it"));
+        }
+        let owned = Query::all().eq("account_id", account.id).eq("role", crate::project::ADMIN_ROLE);
+        let projects = self.db.find::<Project>(Query::live().key_in::<ProjectMember>("id", "project_id", owned)).await?;
+        if !projects.is_empty() {
+            let names: Vec<&str> = projects.iter().map(|p| p.name.as_str()).collect();
+            let why = format!("it owns the projects {}; delete them or hand them over first", names.join(", "));
+            return Err(Error::InUse { kind: Kind::Account, id: account.name, why });
+        }
+        self.account_end(call, account).await
+    }
+
+    /// Ends an account, whoever it is: that this may be done was asked before.
+    pub(crate) async fn account_end(&self, call: &Call, account: Account) -> Result<()> {
+        if account.removed.is_some() {
+            return Ok(());
+        }
+        let id = account.id;
+        let shut = vec![("state", "disabled".into()), ("cleanup", true.into())];
+        self.db.write(move |tx| Box::pin(async move { tx.set::<Account>(id, shut.clone()).await.map(drop) })).await?;
         self.account_cleanup(call, &account).await?;
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { remove(tx, &call, &account).await })).await
     }
 
-    /// Lets go of what an account owns before it is deleted.
-    ///
-    /// HOOK: destroying VMs, volumes and networks belongs to their files; until they offer it, what is left is named by [`remove`].
-    async fn account_cleanup(&self, _call: &Call, _account: &Account) -> Result<()> {
+    /// Lets go of what an account owns before it is deleted, as far as it goes; what is left is named by [`remove`].
+    async fn account_cleanup(&self, call: &Call, account: &Account) -> Result<()> {
+        let mine = || Query::live().eq("account_id", account.id);
+        self.vms_end(call, &self.db.find::<Vm>(mine()).await?).await?;
+        for volume in self.db.find::<Volume>(mine().null("vm_id")).await? {
+            self.volume_erase(call, volume).await?;
+        }
+        for template in self.db.find::<Template>(mine()).await? {
+            self.template_delete(call, template, None).await?;
+        }
+        for network in self.db.find::<Network>(mine().eq("acl_type", "Account").eq("is_system", false)).await? {
+            self.network_delete(call, network.id).await?;
+        }
         Ok(())
+    }
+
+    /// Destroys and expunges VMs, each in a job of its own behind whatever is under way on it.
+    async fn vms_end(&self, call: &Call, vms: &[Vm]) -> Result<()> {
+        let mut jobs = Vec::new();
+        for vm in vms {
+            let parameters = serde_json::json!({ "id": vm.uuid }).to_string();
+            if !matches!(vm.vm_state(), VmState::Destroyed | VmState::Expunging) {
+                let draft = draft("destroyVirtualMachine", "VM.DESTROY", "destroying a VM of a deleted account", &parameters);
+                jobs.push(self.job_submit(call, draft, crate::vm::topic(vm)).await?);
+            }
+            let draft = draft("expungeVirtualMachine", "VM.EXPUNGE", "expunging a VM of a deleted account", &parameters);
+            jobs.push(self.job_submit(call, draft, crate::vm::topic(vm)).await?);
+        }
+        self.jobs_finish(&jobs).await
+    }
+
+    /// Stops the VMs of an account that was disabled.
+    pub(crate) async fn account_vms_stop(&self, call: &Call, account: &Account) -> Result<()> {
+        let running = Query::live().eq("account_id", account.id).within("state", ["Running", "Starting"]);
+        let mut jobs = Vec::new();
+        for vm in self.db.find::<Vm>(running).await? {
+            let parameters = serde_json::json!({ "id": vm.uuid }).to_string();
+            let draft = draft("stopVirtualMachine", "VM.STOP", "stopping a VM of a disabled account", &parameters);
+            jobs.push(self.job_submit(call, draft, crate::vm::topic(&vm)).await?);
+        }
+        if call.job.is_some() { self.jobs_finish(&jobs).await } else { Ok(()) }
+    }
+
+    /// Writes and starts a job in the caller's name.
+    pub(crate) async fn job_submit(&self, call: &Call, draft: JobDraft, topic: Topic) -> Result<Job> {
+        let inner = call.clone();
+        let job = self.db.write(move |tx| Box::pin(async move { draft.clone().insert(tx, &inner, topic).await })).await?;
+        call.engine().job_start(&job);
+        Ok(job)
+    }
+
+    /// Waits for jobs; the first failure is the answer, after all of them have ended.
+    async fn jobs_finish(&self, jobs: &[Job]) -> Result<()> {
+        let mut failed = None;
+        for job in jobs {
+            let ended = self.job_wait(job.id, PATIENCE).await?;
+            if ended.status != 1 && failed.is_none() {
+                failed = Some(ended);
+            }
+        }
+        match failed {
+            Some(job) => Err(Error::Unavailable(format!("{} (job {}) did not succeed", job.command, job.uuid))),
+            None => Ok(()),
+        }
+    }
+
+    /// Accounts that an earlier attempt could not clean up, each in a job; how many.
+    pub async fn accounts_due(self: &std::sync::Arc<Self>) -> Result<u64> {
+        let due = self.db.find::<Account>(Query::live().eq("cleanup", true)).await?;
+        let caller = std::sync::Arc::new(self.system_caller(stratus_model::Source::System).await?);
+        let mut tried = 0;
+        for account in due.into_iter().filter(|a| a.kind() != AccountType::Project) {
+            let busy = Query::live().eq("status", 0).eq("instance_type", Kind::Account.instance_type()).eq("instance_id", account.id);
+            if self.db.count::<Job>(busy).await? > 0 {
+                continue;
+            }
+            let call = Call::new(self.clone(), caller.clone(), "deleteAccount", None);
+            let parameters = serde_json::json!({ "id": account.uuid }).to_string();
+            let draft = draft("deleteAccount", "ACCOUNT.DELETE", "cleaning up a deleted account", &parameters);
+            self.job_submit(&call, draft, topic(&account)).await?;
+            tried += 1;
+        }
+        Ok(tried)
     }
 }
 
+fn draft(command: &'static str, event: &'static str, description: &str, parameters: &str) -> JobDraft {
+    JobDraft { command, parameters: parameters.to_owned(), event, description: description.to_owned() }
+}
+
 async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
-    // The counters go first: whoever makes a thing for this account at the same time needs them and waits, then fails.
-    tx.delete::<ResourceCount>(Query::all().eq("owner_kind", "account").eq("owner_id", account.id)).await?;
+    // The counters are held first: whoever makes a thing for this account at the same time needs them and waits, then fails.
+    let counters = || Query::all().eq("owner_kind", "account").eq("owner_id", account.id);
+    tx.take::<ResourceCount>(counters(), "used = used", Vec::new()).await?;
     let left = still_owned(tx, account.id).await?;
     if !left.is_empty() {
         let why = format!("it still owns {}; delete that first", left.join(", "));
         return Err(Error::InUse { kind: Kind::Account, id: account.name.clone(), why });
     }
+    tx.delete::<ResourceCount>(counters()).await?;
     let now = call.now();
     if !tx.remove::<Account>(account.id, now).await? {
         return Ok(());
@@ -45,11 +157,16 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
         user_remove(tx, &user, now).await?;
     }
     let mine = || Query::live().eq("account_id", account.id);
+    tx.set::<Account>(account.id, vec![("cleanup", false.into())]).await?;
     tx.update::<SshKeyPair>(mine(), vec![("removed", now.into())]).await?;
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("group_id", "id", mine())).await?;
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("allowed_group_id", "id", mine())).await?;
     tx.update::<SecurityGroup>(mine(), vec![("removed", now.into())]).await?;
-    tx.delete::<Tag>(Query::all().eq("account_id", account.id)).await?;
+    tx.update::<ProjectInvitation>(mine(), vec![("removed", now.into())]).await?;
+    let every = || Query::all().eq("account_id", account.id);
+    tx.delete::<Tag>(every()).await?;
+    tx.delete::<ProjectMember>(every()).await?;
+    tx.delete::<Dedication>(every()).await?;
     tx.delete::<Setting>(Query::all().eq("scope", "account").eq("scope_id", account.id)).await?;
     call.log(tx, topic(account), format!("deleted account {}", account.name)).await
 }

@@ -3,8 +3,8 @@ use crate::account::{checked_name, chosen_uuid, free_uuid, network_domain};
 use crate::setup::ROOT_DOMAIN;
 use crate::{Call, Engine, Listing, Topic};
 use std::collections::HashSet;
-use stratus_model::{Error, Kind, Result};
-use stratus_store::{Account, Domain, Query, ResourceCount, Tx, Zone};
+use stratus_model::{AccountType, Error, Kind, Result};
+use stratus_store::{Account, Dedication, Domain, Project, Query, ResourceCount, Tx, Zone};
 
 /// What a new domain is made of.
 #[derive(Debug, Clone)]
@@ -172,6 +172,9 @@ impl Engine {
         tree.sort_by_key(|d| std::cmp::Reverse(d.level));
         for d in tree {
             if cleanup {
+                for project in self.db.find::<Project>(Query::live().eq("domain_id", d.id)).await? {
+                    self.project_delete(call, project).await?;
+                }
                 for account in self.db.find::<Account>(Query::live().eq("domain_id", d.id)).await? {
                     self.account_delete(call, account).await?;
                 }
@@ -220,7 +223,8 @@ async fn remove_empty(tx: &mut Tx, call: &Call, d: &Domain) -> Result<()> {
         return Ok(());
     }
     let left = [
-        (tx.count::<Account>(Query::live().eq("domain_id", d.id)).await?, "accounts"),
+        (tx.count::<Account>(Query::live().eq("domain_id", d.id).ne("account_type", AccountType::Project.number())).await?, "accounts"),
+        (crate::project::left_in(tx, d).await?, "projects"),
         (tx.count::<Domain>(Query::live().eq("parent_id", d.id)).await?, "domains"),
         (tx.count::<Zone>(Query::live().eq("domain_id", d.id)).await?, "private zones"),
     ];
@@ -231,5 +235,6 @@ async fn remove_empty(tx: &mut Tx, call: &Call, d: &Domain) -> Result<()> {
     }
     tx.remove::<Domain>(d.id, call.now()).await?;
     tx.delete::<ResourceCount>(Query::all().eq("owner_kind", "domain").eq("owner_id", d.id)).await?;
+    tx.delete::<Dedication>(Query::all().eq("domain_id", d.id)).await?;
     call.log(tx, topic(call, d), format!("deleted domain {}", shown_path(&d.path))).await
 }

@@ -313,6 +313,7 @@ fn kind_of(word: &str) -> Option<Kind> {
         Kind::Host,
         Kind::StoragePool,
         Kind::Account,
+        Kind::Project,
         Kind::User,
         Kind::Domain,
         Kind::PhysicalNetwork,

@@ -3,7 +3,7 @@ use crate::limits::GIB;
 use crate::{Call, Engine, Topic};
 use std::collections::HashMap;
 use stratus_model::{AccountType, Error, Kind, Limit, Result, Role};
-use stratus_store::{Account, Domain, Query, ResourceCount};
+use stratus_store::{Account, Domain, Project, Query, ResourceCount};
 
 /// Whose limits and counters.
 #[derive(Debug, Clone)]
@@ -36,6 +36,12 @@ impl Holder {
     const fn kind(&self) -> &'static str {
         match self {
             Self::Account(_) => "account",
+            Self::Domain(_) => "domain",
+        }
+    }
+    fn defaults_of(&self) -> &'static str {
+        match self {
+            Self::Account(a) => crate::limits::defaults_of(a),
             Self::Domain(_) => "domain",
         }
     }
@@ -88,15 +94,23 @@ impl Engine {
         }
         let one = |h: &Holder, resource: Limit| {
             let row = rows.get(&(h.kind().to_owned(), h.id(), resource.number()));
-            let own = row.and_then(|r| r.max).unwrap_or_else(|| self.default_limit(h.kind(), resource));
+            let own = row.and_then(|r| r.max).unwrap_or_else(|| self.default_limit(h.defaults_of(), resource));
             let max = if h.unlimited() || own < 0 { -1 } else { own / unit(resource) };
             Allowance { resource, used: row.map_or(0, |r| r.used) / unit(resource), max }
         };
         Ok(holders.iter().map(|h| Limit::ALL.iter().map(|r| one(h, *r)).collect()).collect())
     }
 
-    /// The holder that a command's `account` and `domainid` name: that account, else that domain, else the caller's own account.
-    pub async fn holder(&self, call: &Call, account: Option<&str>, domain: Option<Domain>) -> Result<Holder> {
+    /// The holder that a command's `account`, `domainid` and `projectid` name: that project's account, that account, else that domain, else the caller's own account.
+    pub async fn holder(&self, call: &Call, account: Option<&str>, domain: Option<Domain>, project: Option<Project>) -> Result<Holder> {
+        if let Some(p) = project {
+            if account.is_some() {
+                return Err(Error::invalid("account", "cannot be combined with projectid"));
+            }
+            let owner: Account = self.db.must(p.account_id).await?;
+            call.touch(&owner, "projectid").await?;
+            return Ok(Holder::Account(owner));
+        }
         match (account, domain) {
             (None, Some(d)) => {
                 if call.caller.role() == Role::User || !(call.caller.is_root() || call.covers_domain(d.id).await?) {

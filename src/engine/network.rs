@@ -7,7 +7,7 @@ use crate::network_offering::word;
 use crate::{Call, Engine, Topic, vnet};
 use stratus_model::{Error, Kind, Limit, Result};
 use stratus_store::{
-    Account, Domain, IpAddress, IpRange, Network, NetworkOffering, Nic, OfferingService, PhysicalNetwork, Query, Tx, Value, Zone,
+    Account, Domain, IpAddress, IpRange, Network, NetworkOffering, Nic, OfferingService, PhysicalNetwork, Project, Query, Tx, Value, Zone,
 };
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ pub struct NetworkCreate {
     pub physical: Option<PhysicalNetwork>,
     pub account: Option<String>,
     pub domain: Option<Domain>,
+    pub project: Option<Project>,
     pub acl_type: Option<String>,
     pub subdomain_access: Option<bool>,
     pub display_network: Option<bool>,
@@ -332,10 +333,10 @@ async fn draft(call: &Call, ask: &NetworkCreate) -> Result<Draft> {
 
 /// Whose it is: account, domain and how far it reaches.
 async fn owner(call: &Call, ask: &NetworkCreate, shared: bool) -> Result<(i64, i64, &'static str)> {
-    let usual = if shared && ask.account.is_none() { "Domain" } else { "Account" };
+    let usual = if shared && ask.account.is_none() && ask.project.is_none() { "Domain" } else { "Account" };
     let acl = word("acltype", ask.acl_type.as_deref().unwrap_or(usual), &["Account", "Domain"])?;
     if acl == "Account" {
-        let a = call.acting_account(ask.account.as_deref(), ask.domain.as_ref()).await?;
+        let a = call.acting_owner(ask.account.as_deref(), ask.domain.as_ref(), ask.project.as_ref()).await?;
         return Ok((a.id, a.domain_id, acl));
     }
     if !shared {

@@ -87,23 +87,22 @@ impl Engine {
     async fn network_scope(&self, call: &Call, scope: &ListScope, q: Query) -> Result<Query> {
         let domain_wide = || Query::all().eq("acl_type", "Domain");
         Ok(match scope {
-            ListScope::All => q,
-            ListScope::None => scope.apply(q),
-            ListScope::Account(id) => {
-                let account = self.db.must::<Account>(*id).await?;
-                let above = self.domains_above(account.domain_id).await?;
+            ListScope::All | ListScope::Everyone | ListScope::Projects => scope.apply(q),
+            ListScope::Account(_) | ListScope::Accounts(_) => {
+                let domain = match scope {
+                    ListScope::Account(id) => self.db.must::<Account>(*id).await?.domain_id,
+                    _ => call.caller.domain_id,
+                };
+                let above = self.domains_above(domain).await?;
                 q.any([
-                    Query::all().eq("account_id", *id).eq("acl_type", "Account"),
-                    domain_wide().eq("domain_id", account.domain_id),
+                    scope.apply(Query::all()).eq("acl_type", "Account"),
+                    domain_wide().eq("domain_id", domain),
                     domain_wide().eq("subdomain_access", true).within("domain_id", above),
                 ])
             }
-            ListScope::Domains(ids) => {
+            ListScope::Domains(_) | ListScope::DomainsAnd(..) => {
                 let above = self.domains_above(call.caller.domain_id).await?;
-                q.any([
-                    Query::all().within("domain_id", ids.iter().copied()),
-                    domain_wide().eq("subdomain_access", true).within("domain_id", above),
-                ])
+                q.any([scope.apply(Query::all()), domain_wide().eq("subdomain_access", true).within("domain_id", above)])
             }
         })
     }

@@ -14,12 +14,17 @@ impl Engine {
         tokio::spawn(async move {
             let mut expunged = engine.clock.now();
             let mut forgotten = engine.clock.now();
+            let mut cleaned = engine.clock.now();
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
                 if now - expunged >= engine.settings.number("expunge.interval").max(1) * 1_000_000 {
                     expunged = now;
                     report("expunge", engine.expunge_due().await);
+                }
+                if now - cleaned >= engine.settings.number("account.cleanup.interval").max(1) * 1_000_000 {
+                    cleaned = now;
+                    report("accounts", engine.accounts_due().await);
                 }
                 if now - forgotten >= 60_000_000 {
                     forgotten = now;

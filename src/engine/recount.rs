@@ -33,7 +33,10 @@ fn sum_of(resource: Limit) -> Option<&'static str> {
             "select cast(coalesce(sum(size_bytes), 0) as signed) from template where removed is null and account_id in "
         }
         Limit::Network => "select count(*) from network where removed is null and is_system = 0 and account_id in ",
-        Limit::Snapshot | Limit::Project | Limit::Vpc => return None,
+        Limit::Project => {
+            "select count(*) from project_member join project on project.id = project_id where removed is null and role = 'Admin' and project_member.account_id in "
+        }
+        Limit::Snapshot | Limit::Vpc => return None,
     })
 }
 

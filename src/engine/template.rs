@@ -460,14 +460,17 @@ impl Engine {
 impl Call {
     /// Narrows a query over templates to those that the caller may use.
     pub async fn templates_seen(&self, q: Query) -> Result<Query> {
-        let me = self.caller.account_id;
-        let shared = Query::all().id_in::<TemplatePermission>("template_id", Query::all().eq("account_id", me));
-        let mine = match self.caller.role() {
-            Role::Admin => return Ok(q),
-            Role::User => Query::all().eq("account_id", me),
-            Role::DomainAdmin | Role::ResourceAdmin => Query::all().within("domain_id", self.subtree(&self.caller.domain_path).await?),
+        if self.caller.is_root() {
+            return Ok(q);
+        }
+        let me = [vec![self.caller.account_id], self.project_accounts().await?].concat();
+        let shared = Query::all().id_in::<TemplatePermission>("template_id", Query::all().within("account_id", me.iter().copied()));
+        let below = match self.caller.role() {
+            Role::User | Role::Admin => Vec::new(),
+            Role::DomainAdmin | Role::ResourceAdmin => self.subtree(&self.caller.domain_path).await?,
         };
-        Ok(q.any([mine, Query::all().eq("is_public", true), shared]))
+        let mine = Query::all().within("account_id", me);
+        Ok(q.any([mine, Query::all().within("domain_id", below), Query::all().eq("is_public", true), shared]))
     }
 }
 

@@ -128,6 +128,12 @@ impl Query {
         self.args.extend(other.args);
         self
     }
+    /// Rows whose `key` column none of another table's matching rows names.
+    pub fn key_not_in<T: Table>(mut self, key: &'static str, column: &'static str, other: Self) -> Self {
+        self = self.and(&format!("{key} not in (select {column} from {}{})", T::NAME, other.conditions));
+        self.args.extend(other.args);
+        self
+    }
     /// Orders by a column, then by key.
     pub fn order(mut self, column: &'static str) -> Self {
         self.order = Some(column);

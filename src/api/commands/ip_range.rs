@@ -38,8 +38,8 @@ pub struct CreateVlanIpRange {
     /// the ID of the pod, in a basic zone
     podid: Option<Ref<store::Pod>>,
     /// the project that alone may use it
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// the first address
     startip: Option<String>,
     /// the first IPv6 address
@@ -52,11 +52,12 @@ pub struct CreateVlanIpRange {
 }
 impl Run for CreateVlanIpRange {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let Self { endipv6: Refused, ip6cidr: Refused, ip6gateway: Refused, projectid: Refused, startipv6: Refused, .. } = self;
+        let Self { endipv6: Refused, ip6cidr: Refused, ip6gateway: Refused, startipv6: Refused, .. } = self;
         let domain = self.domainid.map(|d| d.0);
-        let account = match &self.account {
-            Some(name) => Some(call.acting_account(Some(name), domain.as_ref()).await?),
-            None => None,
+        let project = self.projectid.map(|p| p.0);
+        let account = match self.account.is_some() || project.is_some() {
+            true => Some(call.acting_owner(self.account.as_deref(), domain.as_ref(), project.as_ref()).await?),
+            false => None,
         };
         let ask = IpRangeCreate {
             zone: self.zoneid.map(|z| z.0),
@@ -98,8 +99,8 @@ pub struct ListVlanIpRanges {
     /// only those of this pod
     podid: Option<Ref<store::Pod>>,
     /// only those that this project alone may use
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// only those on this VLAN
     vlan: Option<String>,
     /// only those of this zone
@@ -109,12 +110,12 @@ pub struct ListVlanIpRanges {
 }
 impl Run for ListVlanIpRanges {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let Self { projectid: Refused, .. } = self;
         let page = self.page.range(call)?;
         let domain = self.domainid.map(|d| d.0);
-        let account = match &self.account {
-            Some(name) => Some(call.acting_account(Some(name), domain.as_ref()).await?),
-            None => None,
+        let project = self.projectid.map(|p| p.0);
+        let account = match self.account.is_some() || project.is_some() {
+            true => Some(call.acting_owner(self.account.as_deref(), domain.as_ref(), project.as_ref()).await?),
+            false => None,
         };
         let filter = IpRangeFilter {
             id: self.id.map(|r| r.0.id),

@@ -20,8 +20,8 @@ pub struct ListResourceLimits {
     #[param(kind = "boolean", since = "3.0")]
     listall: Ignored,
     /// limits of a project
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// only the limit of this resource: 0 VMs, 1 public addresses, 2 volumes, 3 snapshots, 4 templates, 5 projects, 6 networks, 7 VPCs, 8 CPU cores, 9 memory, 10 primary storage, 11 secondary storage
     resourcetype: Option<i64>,
     #[param(flatten)]
@@ -29,9 +29,9 @@ pub struct ListResourceLimits {
 }
 impl Run for ListResourceLimits {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let Self { id: Ignored, listall: Ignored, projectid: Refused, .. } = self;
+        let Self { id: Ignored, listall: Ignored, .. } = self;
         let only = self.resourcetype.map(resource).transpose()?;
-        let holder = call.holder(call, self.account.as_deref(), self.domainid.map(|d| d.0)).await?;
+        let holder = call.holder(call, self.account.as_deref(), self.domainid.map(|d| d.0), self.projectid.map(|p| p.0)).await?;
         let holders = match (&holder, self.isrecursive) {
             (Holder::Domain(d), Some(true)) => {
                 let below = store::Query::live().starts("path", &d.path);
@@ -65,16 +65,15 @@ pub struct UpdateResourceLimit {
     #[param(kind = "long")]
     max: Option<i64>,
     /// limit of a project
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
 }
 impl Run for UpdateResourceLimit {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let Self { projectid: Refused, .. } = self;
-        if self.account.is_none() && self.domainid.is_none() {
-            return Err(Error::invalid("domainid", "give domainid, or account with domainid"));
+        if self.account.is_none() && self.domainid.is_none() && self.projectid.is_none() {
+            return Err(Error::invalid("domainid", "give domainid, account with domainid, or projectid"));
         }
-        let holder = call.holder(call, self.account.as_deref(), self.domainid.map(|d| d.0)).await?;
+        let holder = call.holder(call, self.account.as_deref(), self.domainid.map(|d| d.0), self.projectid.map(|p| p.0)).await?;
         let name = views::limit::name(call, &holder).await?;
         let now = call.limit_update(call, holder, resource(self.resourcetype)?, self.max.unwrap_or(-1)).await?;
         Ok(Answer::one(views::limit::limit(&name, &now)))
@@ -90,16 +89,15 @@ pub struct UpdateResourceCount {
     /// the account whose resources are counted
     account: Option<String>,
     /// resources of a project
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// only this resource, by the numbers of listResourceLimits
     resourcetype: Option<i64>,
 }
 impl Run for UpdateResourceCount {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let Self { projectid: Refused, .. } = self;
         let only = self.resourcetype.map(resource).transpose()?;
-        let holder = call.holder(call, self.account.as_deref(), Some(self.domainid.0)).await?;
+        let holder = call.holder(call, self.account.as_deref(), Some(self.domainid.0), self.projectid.map(|p| p.0)).await?;
         let name = views::limit::name(call, &holder).await?;
         let counted = call.limit_recount(call, holder, only).await?;
         Ok(Answer::list(counted.len() as i64, counted.iter().map(|a| views::limit::count(&name, a)).collect()))

@@ -19,6 +19,7 @@ mod os_type;
 mod physical_network;
 mod pod;
 mod pool;
+mod project;
 mod provider;
 mod region;
 mod security_group;
@@ -56,6 +57,7 @@ pub(crate) fn register(r: &mut Registry) {
     physical_network::register(r);
     pod::register(r);
     pool::register(r);
+    project::register(r);
     provider::register(r);
     region::register(r);
     security_group::register(r);

@@ -55,8 +55,8 @@ pub struct CreateNetwork {
     #[param(since = "3.0")]
     physicalnetworkid: Option<Ref<store::PhysicalNetwork>>,
     /// the project that it is to belong to
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// the first address of its range
     startip: Option<String>,
     /// the first IPv6 address of its range
@@ -74,7 +74,7 @@ pub struct CreateNetwork {
 impl Run for CreateNetwork {
     async fn run(self, call: &Call) -> Result<Answer> {
         let Self { aclid: Refused, endipv6: Refused, ip6cidr: Refused, ip6gateway: Refused, isolatedpvlan: Refused, .. } = self;
-        let Self { projectid: Refused, startipv6: Refused, vpcid: Refused, .. } = self;
+        let Self { startipv6: Refused, vpcid: Refused, .. } = self;
         let ask = NetworkCreate {
             name: self.name,
             display_text: self.displaytext,
@@ -83,6 +83,7 @@ impl Run for CreateNetwork {
             physical: self.physicalnetworkid.map(|p| p.0),
             account: self.account,
             domain: self.domainid.map(|d| d.0),
+            project: self.projectid.map(|p| p.0),
             acl_type: self.acltype,
             subdomain_access: self.subdomainaccess,
             display_network: self.displaynetwork.filter(|_| call.caller.is_root()),

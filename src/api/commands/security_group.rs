@@ -21,13 +21,13 @@ pub struct Create {
     /// the ID of that account's domain
     domainid: Option<Ref<store::Domain>>,
     /// a project that is to own it
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
 }
 impl Run for Create {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectid;
-        let owner = call.acting_account(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0)).await?;
+        let owner =
+            call.acting_owner(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0), self.projectid.as_ref().map(|p| &p.0)).await?;
         let group = call.security_group_create(call, &owner, self.name, self.description).await?;
         one(call, group, None).await
     }
@@ -88,12 +88,12 @@ async fn group(call: &Call, given: &mut Given, id: &'static str, name: &'static 
     let by_name: Option<String> = take(call, given, name).await?;
     let account: Option<String> = take(call, given, "account").await?;
     let domain: Option<Ref<store::Domain>> = take(call, given, "domainid").await?;
-    let _: Refused = take(call, given, "projectid").await?;
+    let project: Option<Ref<store::Project>> = take(call, given, "projectid").await?;
     match (by_id, by_name) {
         (Some(_), Some(_)) => Err(Error::invalid(name, format!("cannot be combined with {id}"))),
         (Some(g), None) => Ok(g.0),
         (None, Some(n)) => {
-            let owner = call.acting_account(account.as_deref(), domain.as_ref().map(|d| &d.0)).await?;
+            let owner = call.acting_owner(account.as_deref(), domain.as_ref().map(|d| &d.0), project.as_ref().map(|p| &p.0)).await?;
             call.group_named(owner.id, &n).await
         }
         (None, None) => Err(Error::invalid(id, format!("either {id} or {name} is needed"))),

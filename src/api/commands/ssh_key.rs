@@ -14,13 +14,12 @@ pub struct Create {
     /// the ID of that account's domain
     domainid: Option<Ref<store::Domain>>,
     /// a project that is to own it
-    #[param(kind = "uuid")]
-    projectid: Refused,
+    projectid: Option<Ref<store::Project>>,
 }
 impl Run for Create {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectid;
-        let owner = call.acting_account(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0)).await?;
+        let owner =
+            call.acting_owner(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0), self.projectid.as_ref().map(|p| &p.0)).await?;
         let (key, privatekey) = call.ssh_key_create(call, &owner, self.name).await?;
         Ok(Answer::one(ssh_key::NewSshKeyPair { fingerprint: key.fingerprint, name: key.name, privatekey }))
     }
@@ -40,13 +39,12 @@ pub struct Register {
     /// the ID of that account's domain
     domainid: Option<Ref<store::Domain>>,
     /// a project that is to own it
-    #[param(kind = "uuid")]
-    projectid: Refused,
+    projectid: Option<Ref<store::Project>>,
 }
 impl Run for Register {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectid;
-        let owner = call.acting_account(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0)).await?;
+        let owner =
+            call.acting_owner(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0), self.projectid.as_ref().map(|p| &p.0)).await?;
         let key = call.ssh_key_register(call, &owner, self.name, &self.publickey).await?;
         Ok(Answer::one(ssh_key::SshKeyPair { fingerprint: key.fingerprint, name: key.name }))
     }
@@ -86,13 +84,12 @@ pub struct Delete {
     /// the ID of that account's domain
     domainid: Option<Ref<store::Domain>>,
     /// the project that owns it
-    #[param(kind = "uuid")]
-    projectid: Refused,
+    projectid: Option<Ref<store::Project>>,
 }
 impl Run for Delete {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectid;
-        let owner = call.acting_account(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0)).await?;
+        let owner =
+            call.acting_owner(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0), self.projectid.as_ref().map(|p| &p.0)).await?;
         call.ssh_key_delete(call, &owner, &self.name).await?;
         Ok(Answer::success())
     }

@@ -99,8 +99,8 @@ pub struct Register {
     /// whether its VMs can set a password at start
     passwordenabled: Option<bool>,
     /// a project that is to own it
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// whether it needs hardware virtualisation (the default)
     requireshvm: Option<bool>,
     /// whether its VMs take a key pair
@@ -111,8 +111,8 @@ pub struct Register {
 }
 impl Run for Register {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectid;
-        let owner = call.acting_account(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0)).await?;
+        let owner =
+            call.acting_owner(self.account.as_deref(), self.domainid.as_ref().map(|d| &d.0), self.projectid.as_ref().map(|p| &p.0)).await?;
         let template = store::Template {
             name: self.name,
             display_text: self.displaytext,

@@ -63,8 +63,8 @@ pub struct DeployVirtualMachine {
     /// its networks, the default one first; not in a basic zone
     networkids: Option<Vec<Ref<store::Network>>>,
     /// the project that is to own it
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// its security groups by ID
     securitygroupids: Option<Vec<Owned<store::SecurityGroup>>>,
     /// its security groups by name
@@ -86,7 +86,7 @@ impl Create for DeployVirtualMachine {
             return Err(Error::Denied("only a root administrator chooses the host".into()));
         }
         let domain = self.domainid.map(|d| d.0);
-        let owner = call.acting_account(self.account.as_deref(), domain.as_ref()).await?;
+        let owner = call.acting_owner(self.account.as_deref(), domain.as_ref(), self.projectid.as_ref().map(|p| &p.0)).await?;
         let groups = match (self.securitygroupids, self.securitygroupnames) {
             (Some(_), Some(_)) => return Err(Error::invalid("securitygroupids", "cannot be combined with securitygroupnames")),
             (Some(ids), None) => ids.into_iter().map(|g| g.0.id).collect(),

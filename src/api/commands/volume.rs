@@ -85,8 +85,8 @@ pub struct CreateVolume {
     #[param(kind = "long", since = "4.2")]
     miniops: Option<i64>,
     /// the project that is to own it
-    #[param(kind = "uuid", since = "3.0")]
-    projectid: Refused,
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
     /// GB, for a custom offering
     #[param(kind = "long")]
     size: Option<i64>,
@@ -105,7 +105,7 @@ impl Create for CreateVolume {
         let need = |field: &str| Error::Missing { command: "createvolume".into(), field: field.into() };
         let domain = self.domainid.map(|d| d.0);
         let ask = VolumeCreate {
-            owner: call.acting_account(self.account.as_deref(), domain.as_ref()).await?,
+            owner: call.acting_owner(self.account.as_deref(), domain.as_ref(), self.projectid.as_ref().map(|p| &p.0)).await?,
             zone: self.zoneid.ok_or_else(|| need("zoneid"))?.0,
             name: self.name,
             disk: self.diskofferingid.ok_or_else(|| need("diskofferingid"))?.0,

@@ -141,12 +141,33 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Account>) -> Result<Vec<Acc
     Ok(rows.into_iter().zip(allowances).map(|(a, allowed)| one(a, &allowed, &mut beside)).collect())
 }
 
+/// What an owner may have, has, and may still get, as answers say it.
+pub(crate) struct Figures<'a>(pub &'a [Allowance]);
+
+impl Figures<'_> {
+    fn find(&self, l: Limit) -> Option<&Allowance> {
+        self.0.iter().find(|x| x.resource == l)
+    }
+    fn number(n: Option<i64>) -> String {
+        n.filter(|n| *n >= 0).map_or_else(|| "Unlimited".to_owned(), |n| n.to_string())
+    }
+    /// The limit, or Unlimited.
+    pub fn limit(&self, l: Limit) -> String {
+        Self::number(self.find(l).map(|x| x.max))
+    }
+    /// What is left of it, or Unlimited.
+    pub fn left(&self, l: Limit) -> String {
+        Self::number(self.find(l).and_then(Allowance::available))
+    }
+    /// What is in use.
+    pub fn used(&self, l: Limit) -> i64 {
+        self.find(l).map_or(0, |x| x.used)
+    }
+}
+
 fn one(a: store::Account, allowed: &[Allowance], beside: &mut Beside) -> Account {
-    let find = |l: Limit| allowed.iter().find(|x| x.resource == l);
-    let number = |n: Option<i64>| n.filter(|n| *n >= 0).map_or_else(|| "Unlimited".to_owned(), |n| n.to_string());
-    let limit = |l| number(find(l).map(|x| x.max));
-    let left = |l| number(find(l).and_then(Allowance::available));
-    let used = |l| find(l).map_or(0, |x| x.used);
+    let figures = Figures(allowed);
+    let (limit, left, used) = (|l| figures.limit(l), |l| figures.left(l), |l| figures.used(l));
     let domain = beside.domains.get(&a.domain_id);
     let (running, stopped) = beside.vms.get(&a.id).copied().unwrap_or_default();
     let details = details_of(&a);
@@ -198,7 +219,7 @@ fn one(a: store::Account, allowed: &[Allowance], beside: &mut Beside) -> Account
         vmstopped: i32::try_from(stopped).unwrap_or(i32::MAX),
         vmrunning: i32::try_from(running).unwrap_or(i32::MAX),
         state: a.state,
-        iscleanuprequired: false,
+        iscleanuprequired: a.cleanup,
         user: beside.users.remove(&a.id).unwrap_or_default(),
         networkdomain: a.network_domain,
         accountdetails: (!details.is_empty()).then_some(details),

@@ -23,6 +23,10 @@ pub struct PublicIpAddress {
     pub issystem: bool,
     /// the account that owns it
     pub account: Option<String>,
+    /// the ID of the project that owns it
+    pub projectid: Option<String>,
+    /// the name of the project that owns it
+    pub project: Option<String>,
     /// the ID of its domain
     pub domainid: Option<String>,
     /// the name of its domain
@@ -94,6 +98,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::IpAddress>) -> Result<Vec<P
             isstaticnat: a.static_nat,
             issystem: a.is_system,
             account: a.account_id.and_then(|id| owners.account(id)),
+            projectid: a.account_id.and_then(|id| owners.project_uuid(id)),
+            project: a.account_id.and_then(|id| owners.project(id)),
             domainid: a.domain_id.and_then(|id| owners.domain_uuid(id)),
             domain: a.domain_id.and_then(|id| owners.domain(id)),
             forvirtualnetwork: range.is_some_and(|r| r.for_virtual_network),

@@ -35,6 +35,7 @@ pub struct Event {
 
 pub(crate) async fn of(call: &Call, rows: Vec<store::Event>) -> Result<Vec<Event>> {
     let beside = call.event_company(&rows).await?;
+    let projects = call.projects_of(beside.accounts.values().filter(|a| a.kind() == AccountType::Project).map(|a| a.id)).await?;
     let one = |e: store::Event| {
         let domain = beside.domains.get(&e.domain_id);
         let account = beside.accounts.get(&e.account_id);
@@ -46,9 +47,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Event>) -> Result<Vec<Event
             level: e.level,
             description: e.description,
             account: account.filter(|_| project.is_none()).map(|a| a.name.clone()),
-            // A project has the uuid and name of its account until it has a row of its own.
-            projectid: project.map(|a| a.uuid.clone()),
-            project: project.map(|a| a.name.clone()),
+            projectid: project.and_then(|a| projects.get(&a.id)).map(|p| p.uuid.clone()),
+            project: project.and_then(|a| projects.get(&a.id)).map(|p| p.name.clone()),
             domainid: domain.map(|d| d.uuid.clone()),
             domain: domain.map(|d| d.name.clone()),
             created: Date(e.created),

@@ -1,4 +1,5 @@
 use crate::prelude::*;
+use crate::views::tag::Owners;
 use stratus_engine::limit::{Allowance, Holder};
 
 /// A limit.
@@ -39,39 +40,52 @@ pub struct ResourceCount {
     pub project: Option<String>,
 }
 
-/// A holder as answers name it: account, domain's uuid and name.
-pub(crate) struct Named(Option<String>, Option<String>, Option<String>);
+/// A holder as answers name it.
+#[derive(Default)]
+pub(crate) struct Named {
+    account: Option<String>,
+    domainid: Option<String>,
+    domain: Option<String>,
+    projectid: Option<String>,
+    project: Option<String>,
+}
 
 pub(crate) async fn name(call: &Call, holder: &Holder) -> Result<Named> {
     Ok(match holder {
         Holder::Account(a) => {
-            let d = call.db.get::<store::Domain>(a.domain_id).await?;
-            Named(Some(a.name.clone()), d.as_ref().map(|d| d.uuid.clone()), d.map(|d| d.name))
+            let owners = Owners::of(call, [(a.id, a.domain_id)].into_iter()).await?;
+            Named {
+                account: owners.account(a.id),
+                domainid: owners.domain_uuid(a.domain_id),
+                domain: owners.domain(a.domain_id),
+                projectid: owners.project_uuid(a.id),
+                project: owners.project(a.id),
+            }
         }
-        Holder::Domain(d) => Named(None, Some(d.uuid.clone()), Some(d.name.clone())),
+        Holder::Domain(d) => Named { domainid: Some(d.uuid.clone()), domain: Some(d.name.clone()), ..Default::default() },
     })
 }
 
 pub(crate) fn limit(n: &Named, a: &Allowance) -> ResourceLimit {
     ResourceLimit {
-        account: n.0.clone(),
-        domainid: n.1.clone(),
-        domain: n.2.clone(),
+        account: n.account.clone(),
+        domainid: n.domainid.clone(),
+        domain: n.domain.clone(),
         resourcetype: a.resource.number().to_string(),
         max: a.max,
-        projectid: None,
-        project: None,
+        projectid: n.projectid.clone(),
+        project: n.project.clone(),
     }
 }
 
 pub(crate) fn count(n: &Named, a: &Allowance) -> ResourceCount {
     ResourceCount {
-        account: n.0.clone(),
-        domainid: n.1.clone(),
-        domain: n.2.clone(),
+        account: n.account.clone(),
+        domainid: n.domainid.clone(),
+        domain: n.domain.clone(),
         resourcetype: a.resource.number().to_string(),
         resourcecount: a.used,
-        projectid: None,
-        project: None,
+        projectid: n.projectid.clone(),
+        project: n.project.clone(),
     }
 }

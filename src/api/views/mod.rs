@@ -19,6 +19,7 @@ pub(crate) mod os_type;
 pub(crate) mod physical_network;
 pub(crate) mod pod;
 pub(crate) mod pool;
+pub(crate) mod project;
 pub(crate) mod region;
 pub(crate) mod security_group;
 pub(crate) mod service_offering;

@@ -1,6 +1,6 @@
 use crate::prelude::*;
 use crate::views::network_offering::{Service, of_offering};
-use crate::views::tag::{Tag, by_thing};
+use crate::views::tag::{Owners, Tag, by_thing};
 use std::collections::HashMap;
 use stratus_engine::network_offering::OfferingDetails;
 
@@ -108,8 +108,7 @@ struct Beside {
     offerings: HashMap<i64, store::NetworkOffering>,
     services: HashMap<i64, Vec<store::OfferingService>>,
     wires: HashMap<i64, store::PhysicalNetwork>,
-    accounts: HashMap<i64, store::Account>,
-    domains: HashMap<i64, store::Domain>,
+    owners: Owners,
     open: std::collections::HashSet<i64>,
     tags: HashMap<i64, Vec<Tag>>,
 }
@@ -122,8 +121,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Network>) -> Result<Vec<Net
         offerings: call.db.by_ids(rows.iter().map(|n| n.offering_id)).await?,
         services: call.offering_services(rows.iter().map(|n| n.offering_id)).await?,
         wires: call.db.by_ids(rows.iter().filter_map(|n| n.physical_network_id)).await?,
-        accounts: call.db.by_ids(rows.iter().map(|n| n.account_id)).await?,
-        domains: call.db.by_ids(rows.iter().map(|n| n.domain_id)).await?,
+        owners: Owners::of(call, rows.iter().map(|n| (n.account_id, n.domain_id))).await?,
         open: call.networks_with_room(ids.iter().copied()).await?,
         tags: by_thing(call, "Network", &ids).await?,
     };
@@ -133,8 +131,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Network>) -> Result<Vec<Net
 
 fn one(n: store::Network, beside: &Beside, root: bool) -> Network {
     let (zone, offering) = (beside.zones.get(&n.zone_id), beside.offerings.get(&n.offering_id));
-    let domain = beside.domains.get(&n.domain_id);
-    let account = beside.accounts.get(&n.account_id).filter(|_| n.acl_type == "Account").map(|a| a.name.clone());
+    let owned = n.acl_type == "Account";
+    let account = beside.owners.account(n.account_id).filter(|_| owned);
     let services = beside.services.get(&n.offering_id).map_or(&[][..], Vec::as_slice);
     let guest = n.traffic_type == "Guest";
     let shown = |text: String| Some(text).filter(|t| !t.is_empty());
@@ -151,8 +149,8 @@ fn one(n: store::Network, beside: &Beside, root: bool) -> Network {
         networkofferingavailability: offering.map(|o| o.availability.clone()),
         ispersistent: offering.map(|o| o.is_persistent),
         service: offering.map_or_else(Vec::new, |o| of_offering(services, &OfferingDetails::of(o), false)),
-        domainid: domain.map(|d| d.uuid.clone()),
-        domain: domain.map(|d| d.name.clone()),
+        domainid: beside.owners.domain_uuid(n.domain_id),
+        domain: beside.owners.domain(n.domain_id),
         physicalnetworkid: n.physical_network_id.filter(|_| root).and_then(|p| beside.wires.get(&p)).map(|p| p.uuid.clone()),
         related: n.uuid.clone(),
         id: n.uuid,
@@ -172,10 +170,10 @@ fn one(n: store::Network, beside: &Beside, root: bool) -> Network {
         kind: Some(n.guest_type).filter(|_| guest),
         vlan: n.vlan.filter(|_| root),
         acltype: Some(n.acl_type),
-        subdomainaccess: Some(n.subdomain_access).filter(|_| account.is_none()),
+        subdomainaccess: Some(n.subdomain_access).filter(|_| !owned),
         account,
-        project: None,
-        projectid: None,
+        project: beside.owners.project(n.account_id).filter(|_| owned),
+        projectid: beside.owners.project_uuid(n.account_id).filter(|_| owned),
         isdefault: Some(n.is_default),
         networkdomain: n.network_domain,
         restartrequired: n.restart_required,

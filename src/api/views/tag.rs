@@ -1,6 +1,7 @@
 //! Tags, and whose things are: what many records show beside their own.
 use crate::prelude::*;
 use std::collections::HashMap;
+use stratus_model::AccountType;
 
 /// A tag as answers show it.
 #[derive(View, Debug, Clone)]
@@ -31,17 +32,29 @@ pub struct Tag {
 pub(crate) struct Owners {
     accounts: HashMap<i64, store::Account>,
     domains: HashMap<i64, store::Domain>,
+    projects: HashMap<i64, store::Project>,
 }
 
 impl Owners {
     /// Of things by the keys of account and domain.
     pub async fn of(call: &Call, owners: impl Iterator<Item = (i64, i64)>) -> Result<Self> {
         let (accounts, domains): (Vec<i64>, Vec<i64>) = owners.unzip();
-        Ok(Self { accounts: call.db.by_ids(accounts).await?, domains: call.db.by_ids(domains).await? })
+        let accounts: HashMap<i64, store::Account> = call.db.by_ids(accounts).await?;
+        let behind: Vec<i64> = accounts.values().filter(|a| a.kind() == AccountType::Project).map(|a| a.id).collect();
+        let projects = if behind.is_empty() { HashMap::new() } else { call.projects_of(behind).await? };
+        Ok(Self { accounts, domains: call.db.by_ids(domains).await?, projects })
     }
-    /// The account's name.
+    /// The account's name; none for a thing of a project.
     pub fn account(&self, id: i64) -> Option<String> {
-        self.accounts.get(&id).map(|a| a.name.clone())
+        self.accounts.get(&id).filter(|a| a.kind() != AccountType::Project).map(|a| a.name.clone())
+    }
+    /// The project's name, for a thing of a project.
+    pub fn project(&self, id: i64) -> Option<String> {
+        self.projects.get(&id).map(|p| p.name.clone())
+    }
+    /// The project's uuid, for a thing of a project.
+    pub fn project_uuid(&self, id: i64) -> Option<String> {
+        self.projects.get(&id).map(|p| p.uuid.clone())
     }
     /// The account's uuid.
     pub fn account_uuid(&self, id: i64) -> Option<String> {
@@ -75,8 +88,8 @@ fn one(owners: &Owners, t: store::Tag) -> Tag {
         domain: owners.domain(t.domain_id),
         domainid: owners.domain_uuid(t.domain_id),
         key: t.tag_key,
-        project: None,
-        projectid: None,
+        project: owners.project(t.account_id),
+        projectid: owners.project_uuid(t.account_id),
         resourceid: t.resource_uuid,
         resourcetype: t.resource_type,
         value: t.tag_value,

@@ -47,6 +47,10 @@ pub struct Vm {
     pub displayname: Option<String>,
     /// the account that owns it
     pub account: Option<String>,
+    /// the ID of the project that owns it
+    pub projectid: Option<String>,
+    /// the name of the project that owns it
+    pub project: Option<String>,
     /// the ID of its domain
     pub domainid: Option<String>,
     /// the name of its domain
@@ -200,6 +204,8 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
     let host = v.host_id.and_then(|h| b.hosts.get(&h));
     Vm {
         account: b.owners.account(v.account_id),
+        projectid: b.owners.project_uuid(v.account_id),
+        project: b.owners.project(v.account_id),
         domainid: b.owners.domain_uuid(v.domain_id),
         domain: b.owners.domain(v.domain_id),
         created: Date(v.created),

@@ -40,6 +40,10 @@ pub struct Volume {
     pub state: String,
     /// the account that owns it
     pub account: Option<String>,
+    /// the ID of the project that owns it
+    pub projectid: Option<String>,
+    /// the name of the project that owns it
+    pub project: Option<String>,
     /// the ID of its domain
     pub domainid: Option<String>,
     /// the name of its domain
@@ -108,6 +112,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Volume>) -> Result<Vec<Volu
             created: Date(v.created),
             attached: v.attached.map(Date),
             account: owners.account(v.account_id),
+            projectid: owners.project_uuid(v.account_id),
+            project: owners.project(v.account_id),
             domainid: owners.domain_uuid(v.domain_id),
             domain: owners.domain(v.domain_id),
             storagetype: disk.map(|d| d.storage_type.clone()).or_else(|| offering.map(|o| o.storage_type.clone())),

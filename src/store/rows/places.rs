@@ -89,3 +89,26 @@ table! {
         update_count: i64, created: i64, removed: Option<i64>,
     }
 }
+table! {
+    /// A place that only one domain, or one account of it, may use.
+    Dedication in "dedication" {
+        uuid: String,
+        /// `zone`, `pod`, `cluster` or `host`.
+        place_kind: String,
+        place_id: i64, domain_id: i64, account_id: Option<i64>, affinity_group_id: Option<i64>, created: i64,
+    }
+}
+table! {
+    /// What a version of a hypervisor can do.
+    HypervisorCapability in "hypervisor_capability" {
+        uuid: String, hypervisor: String, version: String, max_guests: i64, security_groups: bool, max_data_volumes: i64,
+        max_hosts_per_cluster: Option<i64>, storage_motion: bool, vm_snapshot: bool,
+    }
+}
+table! {
+    /// A store near the hosts that images of a region-wide store pass through.
+    StagingStore in "staging_store" {
+        uuid: String, name: String, provider: String, protocol: String, url: Text, zone_id: Option<i64>, scope: String, details: Option<Text>,
+        created: i64, removed: Option<i64>,
+    }
+}

@@ -17,10 +17,47 @@ table! {
         domain_id: i64, network_domain: Option<String>, default_zone_id: Option<i64>,
         /// The 12 digits that stand for this account in EC2 answers.
         owner_number: String,
-        /// Set while the account is being deleted; `account_details` as a JSON map.
+        /// `account_details` as a JSON map.
         details: Option<Text>,
         state: String, update_count: i64, created: i64, removed: Option<i64>,
+        /// Whether it is being deleted and something of it is still there.
+        cleanup: bool,
     }
+}
+table! {
+    /// A project: an account that owns things, and the accounts that may use them.
+    Project in "project" {
+        uuid: String, name: String, display_text: Text, domain_id: i64,
+        /// The account that owns the project's things.
+        account_id: i64,
+        /// `Active`, `Suspended`, `Disabled` while it is being deleted.
+        state: String, update_count: i64, created: i64, removed: Option<i64>,
+    }
+}
+table! {
+    /// An account that may use a project's things; `role` is `Admin` for its owner, else `Regular`.
+    ProjectMember in "project_member" { project_id: i64, account_id: i64, role: String, created: i64 }
+}
+table! {
+    /// An invitation into a project, for an account or, with a token, for whoever reads a mailbox.
+    ProjectInvitation in "project_invitation" {
+        uuid: String, project_id: i64, account_id: Option<i64>, domain_id: i64, email: Option<String>, token: Option<String>,
+        /// `Pending`, `Completed`, `Declined`, `Expired`.
+        state: String,
+        created: i64, removed: Option<i64>,
+    }
+}
+table! {
+    /// How many calls an account made since the window began, where servers count together.
+    ApiCount in "api_count" { account_id: i64, window_start: i64, calls: i64 }
+}
+table! {
+    /// A directory server that passwords are checked against.
+    LdapServer in "ldap_server" { hostname: String, port: i64, created: i64 }
+}
+table! {
+    /// A certificate for the console proxy and image server.
+    Certificate in "certificate" { name: String, seq: i64, certificate: Text, key_sealed: Option<Text>, domain_suffix: String, created: i64 }
 }
 table! {
     /// A user: a login and a pair of keys of an account.

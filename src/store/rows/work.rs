@@ -50,3 +50,13 @@ table! {
     /// A management server that works on this database.
     Server in "server" { uuid: String, name: String, epoch: i64, state: String, started: i64, last_seen: i64, version: String }
 }
+table! {
+    /// Something that administrators should look at. Of one kind and place there is one open alert, counted up while it lasts.
+    Alert in "alert" {
+        uuid: String,
+        /// The number of its kind, 0 to 25.
+        alert_type: i64,
+        subject: String, description: Text, zone_id: Option<i64>, pod_id: Option<i64>, cluster_id: Option<i64>,
+        sent_count: i64, archived: bool, created: i64, last_sent: i64, resolved: Option<i64>, removed: Option<i64>,
+    }
+}
