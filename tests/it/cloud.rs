@@ -159,6 +159,7 @@ macro_rules! on_both {
 on_both! {
     a_vm_lives_and_ends in stratus::simulate::BUILT_IN;
     a_data_volume_lives_and_ends in stratus::simulate::BUILT_IN;
+    a_deleted_account_takes_all_it_owns_with_it in stratus::simulate::BUILT_IN;
     parallel_deploys_do_not_pass_a_limit in stratus::simulate::BUILT_IN;
     parallel_deploys_do_not_pass_the_hosts in &super::room_for_ten();
     a_host_that_does_not_start_vms_is_avoided in stratus::simulate::BUILT_IN;
@@ -206,6 +207,38 @@ async fn a_vm_lives_and_ends(c: TestCloud) {
     assert!(c.vm(&id).await.removed.is_some());
     assert_eq!(c.engine.db.count::<IpAddress>(Query::all().not_null("nic_id")).await.unwrap(), 0);
     assert_eq!(c.engine.expunge_due().await.unwrap(), 0);
+}
+
+async fn a_deleted_account_takes_all_it_owns_with_it(c: TestCloud) {
+    let user = c.user("anna").await;
+    let offering = c.first("listDiskOfferings", "diskoffering", &[("name", "Small")]).await;
+    let project = c.try_as(&user, "createProject", &[("name", "rocket"), ("displaytext", "x")]).await.unwrap();
+    let project = project["project"]["id"].as_str().unwrap().to_owned();
+    for owner in [&[][..], &[("projectid", &*project)]] {
+        for _ in 0..2 {
+            c.try_deploy(&user, owner).await.unwrap();
+        }
+        let volume = [&[("name", "data"), ("diskofferingid", &*offering), ("zoneid", &*c.zone)][..], owner].concat();
+        c.try_as(&user, "createVolume", &volume).await.unwrap();
+    }
+    let vms = c.try_as(&user, "listVirtualMachines", &[("projectid", &*project)]).await.unwrap();
+    assert_eq!((vms["count"].as_i64(), vms["virtualmachine"][0]["project"].as_str()), (Some(2), Some("rocket")), "{vms}");
+    c.settled("deployed").await;
+
+    let running = |vms: Value| vms["virtualmachine"].as_array().unwrap().iter().filter(|v| v["state"] == "Running").count();
+    c.ask("suspendProject", &[("id", &project)]).await;
+    assert_eq!(running(c.ask("listVirtualMachines", &[("projectid", &project)]).await), 0);
+    c.ask("deleteProject", &[("id", &project)]).await;
+    c.settled("project deleted").await;
+    let id = c.first("listAccounts", "account", &[("name", "anna"), ("listall", "true")]).await;
+    c.ask("disableAccount", &[("id", &id), ("lock", "false")]).await;
+    assert_eq!(running(c.ask("listVirtualMachines", &[("listall", "true")]).await), 0, "a disabled account's VMs are stopped");
+    c.ask("deleteAccount", &[("id", &id)]).await;
+    c.idle().await;
+    c.settled("account deleted").await;
+    assert_eq!(c.taken().await, (0, 0, 0));
+    assert_eq!(c.engine.db.count::<Vm>(Query::live()).await.unwrap() + c.engine.db.count::<Volume>(Query::live()).await.unwrap(), 0);
+    assert_eq!(c.engine.accounts_due().await.unwrap(), 0);
 }
 
 async fn a_data_volume_lives_and_ends(c: TestCloud) {
