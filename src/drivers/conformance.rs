@@ -3,7 +3,10 @@
 //! A driver's own tests build a case (names and URLs that mean something to it) and call these; they panic with the rule that was
 //! broken. What only a second look at the world could tell (bytes written by a guest, the sequence of rules that stand) is asked
 //! through closures of the case, and not checked where a driver has none.
-use crate::{DiskRef, DiskSpec, DriverError, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode, VmSpec};
+use crate::{
+    DiskRef, DiskSpec, DriverError, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode,
+    VmSpec,
+};
 use crate::{GroupRule, SecondaryStorage, TemplateFacts};
 use std::fmt::Debug;
 
@@ -312,10 +315,23 @@ pub async fn network_conformance(driver: &dyn Network, case: &NetworkCase<'_>) {
 
 async fn network_rules(driver: &dyn Network, case: &NetworkCase<'_>) {
     let nic = &case.nics[1];
-    let web = GroupRule { ingress: true, protocol: "tcp".to_owned(), first: 80, last: 443, cidrs: vec!["0.0.0.0/0".to_owned()] };
-    let ping = GroupRule { ingress: true, protocol: "icmp".to_owned(), first: -1, last: -1, cidrs: vec!["10.0.0.0/8".to_owned()] };
+    let web = GroupRule {
+        ingress: true,
+        protocol: "tcp".to_owned(),
+        first: 80,
+        last: 443,
+        cidrs: vec!["0.0.0.0/0".to_owned()],
+        groups: Vec::new(),
+    };
+    let (first, last, cidrs) = (-1, -1, vec!["10.0.0.0/8".to_owned()]);
+    let ping = GroupRule { ingress: true, protocol: "icmp".to_owned(), first, last, cidrs, groups: vec!["friends".to_owned()] };
     let set = |sequence, rules| NicRules { vm: case.vm.clone(), nic: nic.clone(), sequence, rules };
     unreachable("rules for a host that was never added", driver.apply_rules(NOBODY, &set(1, vec![web.clone()])).await);
+    let members = |sequence| GroupMembers { group: "friends".to_owned(), sequence, cidrs: vec![format!("10.0.0.{sequence}/32")] };
+    unreachable("members for a host that was never added", driver.apply_members(NOBODY, &members(1)).await);
+    for sequence in [1, 1, 3, 2] {
+        ok("members, also late ones, also before any rule names them", driver.apply_members(&case.host, &members(sequence)).await);
+    }
     // (sequence sent, sequence that stands afterwards)
     for (sequence, stands) in [(2, 2), (2, 2), (1, 2), (5, 5), (4, 5), (6, 6)] {
         let rules = if sequence == 6 { Vec::new() } else { vec![web.clone(), ping.clone()] };

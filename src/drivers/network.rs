@@ -30,6 +30,21 @@ pub struct GroupRule {
     pub last: i32,
     /// The networks on the other side, in CIDR form.
     pub cidrs: Vec<String>,
+    /// Uuids of security groups whose members are on the other side too; a host knows them from [`Network::apply_members`].
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// Everybody in a security group, as rules that name the group need to know them. One set a host serves all its NICs, so that a
+/// change of members is one message to each host however many guests it has. A set that a host was not given is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMembers {
+    /// The group's uuid.
+    pub group: String,
+    /// Grows with each change; an older one than what stands is ignored.
+    pub sequence: i64,
+    /// The members' addresses, in CIDR form.
+    pub cidrs: Vec<String>,
 }
 
 /// The whole rule set of one NIC. A later sequence replaces an earlier one entirely, so a lost message never leaves half a set.
@@ -56,6 +71,8 @@ pub trait Network: Send + Sync {
     async fn release(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Result<(), DriverError>;
     /// Replaces the rule set of a NIC on a host.
     async fn apply_rules(&self, host: &str, rules: &NicRules) -> Result<(), DriverError>;
+    /// Replaces what a host knows of a group's members. A host may forget a set that no rule on it names.
+    async fn apply_members(&self, host: &str, members: &GroupMembers) -> Result<(), DriverError>;
     /// Takes the network down.
     async fn shutdown(&self, network: &NetworkSpec) -> Result<(), DriverError>;
 }

@@ -1,5 +1,5 @@
 use crate::allocators::Allocators;
-use crate::group_push::GroupChanges;
+use crate::group_members::GroupChanges;
 use crate::jobs::Jobs;
 use crate::settings::Settings;
 use std::sync::Arc;

@@ -1,39 +1,23 @@
 //! Carries the rules of security groups to the hosts that filter packets.
 //!
 //! A NIC's whole set goes at once, with the sum of its groups' sequences: reading those before the rules makes a later sum never
-//! older. When members change, everybody who allows their group needs a new set; such changes are gathered for a moment, so that a
-//! hundred deploys into one group are a few pushes to each member and not a hundred.
+//! older. Rules name other groups by uuid; who is in those comes to a host by `group_members.rs`.
 use crate::Engine;
+use crate::group_members::push_members;
 use futures::StreamExt;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use stratus_drivers::{GroupRule, NicRules, NicSpec, Registry};
 use stratus_model::{Error, Result};
 use stratus_store::{Db, Host, Network, Nic, OfferingService, Query, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Vm};
 
 /// The provider that filters.
-const PROVIDER: &str = "SecurityGroupProvider";
-
-/// How long changes of members are gathered.
-const GATHER: Duration = Duration::from_millis(200);
+pub(crate) const PROVIDER: &str = "SecurityGroupProvider";
 
 /// Pushes at the same time.
 const AT_ONCE: usize = 32;
 
-/// Groups whose members changed, and whether somebody is on the way with them.
-#[derive(Default)]
-struct Changed {
-    groups: HashSet<i64>,
-    busy: bool,
-}
-
-/// What is gathered; one an engine.
-#[derive(Default, Clone)]
-pub struct GroupChanges(Arc<Mutex<Changed>>);
-
 impl Engine {
-    /// Gives a VM that has a host its rules, and those who allow its groups theirs a moment later. Without a host: nothing.
+    /// Gives a VM that has a host its rules; hosts of those who allow its groups learn of it a moment later. Without a host: nothing.
     pub async fn group_rules_apply(&self, vm: &Vm) -> Result<()> {
         if vm.host_id.is_none() {
             return Ok(());
@@ -44,43 +28,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Says that who is in these groups changed: VMs whose rules allow them get new rules in a moment. After the commit.
-    pub fn group_members_changed(&self, groups: impl IntoIterator<Item = i64>) {
-        let changes = self.group_changes.0.clone();
-        {
-            let mut changed = changes.lock().unwrap_or_else(PoisonError::into_inner);
-            changed.groups.extend(groups);
-            if changed.busy || changed.groups.is_empty() || self.drivers.network(PROVIDER).is_none() {
-                return;
-            }
-            changed.busy = true;
-        }
-        tokio::spawn(carry(self.db.clone(), self.drivers.clone(), changes));
-    }
-
     /// Gives the members of a group whose rules changed their new ones. What a host does not take is logged: the rule stands, and
     /// the host gets the whole set with the next change or start.
     pub(crate) async fn group_changed(&self, group: i64) -> Result<()> {
+        let rules = self.group_rules(&[group]).await?;
+        let allowed: HashSet<i64> = rules.iter().filter_map(|r| r.allowed_group_id).collect();
+        if let Err(e) = push_members(&self.db, &self.drivers, allowed).await {
+            tracing::warn!(error = %e, "a host did not take the members of a security group");
+        }
         push_all(&self.db, &self.drivers, Query::all().eq("group_id", group)).await
-    }
-}
-
-async fn carry(db: Db, drivers: Registry, changes: Arc<Mutex<Changed>>) {
-    loop {
-        tokio::time::sleep(GATHER).await;
-        let groups: Vec<i64> = {
-            let mut changed = changes.lock().unwrap_or_else(PoisonError::into_inner);
-            changed.busy = !changed.groups.is_empty();
-            changed.groups.drain().collect()
-        };
-        if groups.is_empty() {
-            return;
-        }
-        let allowing = Query::all().within("allowed_group_id", groups);
-        let members = Query::all().key_in::<SecurityGroupRule>("group_id", "group_id", allowing);
-        if let Err(e) = push_all(&db, &drivers, members).await {
-            tracing::warn!(error = %e, "rules of security groups were not carried to hosts");
-        }
     }
 }
 
@@ -137,8 +93,8 @@ struct World {
     groups: HashMap<i64, Vec<i64>>,
     sequences: HashMap<i64, i64>,
     rules: Vec<SecurityGroupRule>,
-    /// Addresses of the members of each group that a rule allows.
-    addresses: HashMap<i64, Vec<String>>,
+    /// Uuids of the groups that rules allow.
+    allowed: HashMap<i64, String>,
     /// NICs in networks that filter, by VM.
     nics: HashMap<i64, Vec<Nic>>,
 }
@@ -153,9 +109,10 @@ impl World {
         let ids: HashSet<i64> = groups.values().flatten().copied().collect();
         let sequences = db.by_ids::<SecurityGroup>(ids.iter().copied()).await?.into_iter().map(|(id, g)| (id, g.sequence)).collect();
         let rules = find_in::<SecurityGroupRule>(db, Query::all(), "group_id", ids).await?;
-        let addresses = addresses(db, rules.iter().filter_map(|r| r.allowed_group_id)).await?;
+        let allowed = db.by_ids::<SecurityGroup>(rules.iter().filter_map(|r| r.allowed_group_id)).await?;
+        let allowed = allowed.into_iter().map(|(id, g)| (id, g.uuid)).collect();
         let nics = filtered_nics(db, groups.keys().copied()).await?;
-        Ok(Self { groups, sequences, rules, addresses, nics })
+        Ok(Self { groups, sequences, rules, allowed, nics })
     }
 
     /// VMs by the groups they are in: those of one set of groups have the same rules.
@@ -177,12 +134,9 @@ impl World {
         let mut egress = false;
         for r in mine {
             egress |= r.direction == "egress";
-            let cidrs = match (&r.cidr, r.allowed_group_id) {
-                (Some(cidr), _) => vec![cidr.clone()],
-                (None, Some(group)) => self.addresses.get(&group).cloned().unwrap_or_default(),
-                (None, None) => Vec::new(),
-            };
-            if cidrs.is_empty() {
+            let cidrs: Vec<String> = r.cidr.iter().cloned().collect();
+            let groups: Vec<String> = r.allowed_group_id.and_then(|g| self.allowed.get(&g)).into_iter().cloned().collect();
+            if cidrs.is_empty() && groups.is_empty() {
                 continue;
             }
             let number = |n: i64| i32::try_from(n).unwrap_or(-1);
@@ -192,10 +146,18 @@ impl World {
                 first: number(r.first),
                 last: number(r.last),
                 cidrs,
+                groups,
             });
         }
         if !egress {
-            rules.push(GroupRule { ingress: false, protocol: "all".into(), first: -1, last: -1, cidrs: vec!["0.0.0.0/0".into()] });
+            rules.push(GroupRule {
+                ingress: false,
+                protocol: "all".into(),
+                first: -1,
+                last: -1,
+                cidrs: vec!["0.0.0.0/0".into()],
+                groups: Vec::new(),
+            });
         }
         (sequence, rules)
     }
@@ -208,23 +170,6 @@ async fn find_in<T: stratus_store::Table>(db: &Db, q: Query, column: &'static st
         rows.extend(db.find::<T>(q.clone().within(column, chunk.iter().copied())).await?);
     }
     Ok(rows)
-}
-
-async fn addresses(db: &Db, groups: impl Iterator<Item = i64>) -> Result<HashMap<i64, Vec<String>>> {
-    let groups: HashSet<i64> = groups.collect();
-    let members = find_in::<SecurityGroupMember>(db, Query::all(), "group_id", groups).await?;
-    let vms: HashSet<i64> = members.iter().map(|m| m.vm_id).collect();
-    let mut by_vm: HashMap<i64, Vec<String>> = HashMap::new();
-    for nic in find_in::<Nic>(db, Query::live(), "vm_id", vms).await? {
-        if let Some(ip) = nic.ip4 {
-            by_vm.entry(nic.vm_id).or_default().push(format!("{ip}/32"));
-        }
-    }
-    let mut addresses: HashMap<i64, Vec<String>> = HashMap::new();
-    for m in members {
-        addresses.entry(m.group_id).or_default().extend(by_vm.get(&m.vm_id).into_iter().flatten().cloned());
-    }
-    Ok(addresses)
 }
 
 /// The NICs of VMs in networks whose offering has the SecurityGroup service.

@@ -28,6 +28,7 @@ pub mod ec2_id;
 mod engine;
 pub mod event;
 mod events;
+pub mod group_members;
 pub mod group_push;
 pub mod group_rules;
 pub mod host;

@@ -1,7 +1,7 @@
 //! Security groups: who may speak to the VMs of an account, and to whom they may speak.
 //!
-//! A group's `sequence` grows with each change of its rules or of the members that its rules allow, so that a host can tell a newer
-//! rule set from an older one; `group_rules.rs` carries the sets to the hosts.
+//! A group's `sequence` grows with each change of its rules or of its members, so that a host can tell a newer set from an older
+//! one; `group_push.rs` carries the rules to the hosts, `group_members.rs` who is in the groups that rules allow.
 use crate::{Call, Engine, ListScope, Listing, Topic};
 use stratus_model::{Error, Kind, Result, VmState};
 use stratus_store::{Account, Query, SecurityGroup, SecurityGroupMember, SecurityGroupRule, Tx, Vm};
@@ -173,7 +173,7 @@ impl Engine {
         let rows: Vec<SecurityGroupMember> =
             wanted.iter().map(|g| SecurityGroupMember { vm_id, group_id: *g, ..Default::default() }).collect();
         tx.insert_all(&rows).await?;
-        touch_allowing(tx, &wanted).await
+        touch(tx, &wanted).await
     }
 
     /// Takes a VM out of all its groups, when it is expunged; the groups it was in.
@@ -181,7 +181,7 @@ impl Engine {
         let members = tx.find::<SecurityGroupMember>(Query::all().eq("vm_id", vm_id)).await?;
         let groups: Vec<i64> = members.iter().map(|m| m.group_id).collect();
         tx.delete::<SecurityGroupMember>(Query::all().eq("vm_id", vm_id)).await?;
-        touch_allowing(tx, &groups).await?;
+        touch(tx, &groups).await?;
         Ok(groups)
     }
 }
@@ -191,12 +191,11 @@ pub(crate) fn topic(group: &SecurityGroup) -> Topic {
     Topic { account: group.account_id, domain: group.domain_id, kind: Kind::SecurityGroup, id: group.id }
 }
 
-/// Moves the sequence on of every group whose rules allow one of these: who is a member of these has changed.
-async fn touch_allowing(tx: &mut Tx, groups: &[i64]) -> Result<()> {
+/// Moves the sequence of groups on: who is in them has changed.
+async fn touch(tx: &mut Tx, groups: &[i64]) -> Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
-    let rules = Query::all().within("allowed_group_id", groups.iter().copied());
-    let q = Query::all().id_in::<SecurityGroupRule>("group_id", rules);
+    let q = Query::all().within("id", groups.iter().copied());
     tx.take::<SecurityGroup>(q, "sequence = sequence + 1", vec![]).await.map(drop)
 }

@@ -4,7 +4,7 @@ use crate::fault::Op;
 use crate::world::{Lease, Net, Record, answering};
 use async_trait::async_trait;
 use std::borrow::Cow::Borrowed;
-use stratus_drivers::{DriverError, Network, NetworkSpec, NicRules, NicSpec};
+use stratus_drivers::{DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -21,6 +21,9 @@ impl Network for Sim {
     }
     async fn apply_rules(&self, host: &str, rules: &NicRules) -> Done {
         self.run(Op::ApplyRules, &[host, &rules.vm, &rules.nic.uuid], || self.rules_apply(host, rules)).await
+    }
+    async fn apply_members(&self, host: &str, members: &GroupMembers) -> Done {
+        self.run(Op::ApplyRules, &[host, &members.group], || self.members_apply(host, members)).await
     }
     async fn shutdown(&self, network: &NetworkSpec) -> Done {
         self.run(Op::Shutdown, &[&network.uuid], || self.network_shutdown(&network.uuid)).await
@@ -76,6 +79,18 @@ impl Sim {
             }
             self.note(&Record::Rules { host: Borrowed(host), rules: Borrowed(rules) })?;
             state.rules.insert(rules.nic.uuid.clone(), rules.clone());
+            Ok(())
+        })
+    }
+
+    fn members_apply(&self, host: &str, members: &GroupMembers) -> Done {
+        self.world.hosts.with(host, |hosts| {
+            let state = answering(hosts, host)?;
+            if state.members.get(&members.group).is_some_and(|there| there.sequence > members.sequence || there == members) {
+                return Ok(());
+            }
+            self.note(&Record::Members { host: Borrowed(host), members: Borrowed(members) })?;
+            state.members.insert(members.group.clone(), members.clone());
             Ok(())
         })
     }

@@ -11,9 +11,8 @@ impl World {
             Record::Format(FORMAT) => {}
             Record::Format(other) => return Err(format!("format {other} is not one that this version reads")),
             Record::DoubleStarts(count) => self.double_starts = self.double_starts.max(count),
-            Record::Host { .. } | Record::HostGone { .. } | Record::Vm { .. } | Record::VmGone { .. } | Record::Rules { .. } => {
-                return self.apply_host(record);
-            }
+            Record::Host { .. } | Record::HostGone { .. } | Record::Vm { .. } | Record::VmGone { .. } => return self.apply_host(record),
+            Record::Rules { .. } | Record::Members { .. } => return self.apply_host(record),
             Record::Net { .. } | Record::NetGone { .. } | Record::Lease { .. } | Record::LeaseGone { .. } => {
                 return self.apply_network(record);
             }
@@ -53,6 +52,9 @@ impl World {
             }
             Record::Rules { host, rules } => {
                 on(&host, &mut |state| drop(state.rules.insert(rules.nic.uuid.clone(), (*rules).clone())))?;
+            }
+            Record::Members { host, members } => {
+                on(&host, &mut |state| drop(state.members.insert(members.group.clone(), (*members).clone())))?;
             }
             _ => {}
         }
@@ -117,6 +119,7 @@ impl World {
             put(Record::Host { host: host.clone(), record: Borrowed(&state.record) });
             state.vms.values().for_each(|vm| put(Record::Vm { host: host.clone(), vm: Borrowed(vm) }));
             state.rules.values().for_each(|rules| put(Record::Rules { host: host.clone(), rules: Borrowed(rules) }));
+            state.members.values().for_each(|members| put(Record::Members { host: host.clone(), members: Borrowed(members) }));
         });
         self.pools.each(|pool, state| {
             let pool = Borrowed(pool);
@@ -144,7 +147,7 @@ impl World {
     /// How many records the whole world is.
     pub fn len(&self) -> u64 {
         let mut count = 2;
-        self.hosts.each(|_, state| count += 1 + state.vms.len() + state.rules.len());
+        self.hosts.each(|_, state| count += 1 + state.vms.len() + state.rules.len() + state.members.len());
         self.pools.each(|_, pool| count += 1 + pool.disks.len());
         self.stores.each(|_, store| count += 1 + store.objects.len());
         self.networks.each(|_, net| count += 1 + net.leases.len());

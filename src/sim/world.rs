@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use stratus_drivers::{DriverError, HostFacts, NetworkSpec, NicRules, PowerState, TemplateFacts, VmSpec};
+use stratus_drivers::{DriverError, GroupMembers, HostFacts, NetworkSpec, NicRules, PowerState, TemplateFacts, VmSpec};
 
 const SHARDS: usize = 64;
 
@@ -64,11 +64,13 @@ pub(crate) struct HostState {
     pub vms: HashMap<String, Vm>,
     /// By NIC.
     pub rules: HashMap<String, NicRules>,
+    /// By security group.
+    pub members: HashMap<String, GroupMembers>,
 }
 
 impl HostState {
     fn new(record: HostRecord) -> Self {
-        Self { record, memory_used: 0, vms: HashMap::new(), rules: HashMap::new() }
+        Self { record, memory_used: 0, vms: HashMap::new(), rules: HashMap::new(), members: HashMap::new() }
     }
 
     /// Puts a VM on the host and keeps the sum of memory right.
@@ -232,6 +234,7 @@ pub(crate) enum Record<'a> {
     Vm { host: Cow<'a, str>, vm: Cow<'a, Vm> },
     VmGone { host: Cow<'a, str>, vm: Cow<'a, str> },
     Rules { host: Cow<'a, str>, rules: Cow<'a, NicRules> },
+    Members { host: Cow<'a, str>, members: Cow<'a, GroupMembers> },
     Pool { pool: Cow<'a, str>, total: u64 },
     PoolGone { pool: Cow<'a, str> },
     Disk { pool: Cow<'a, str>, path: Cow<'a, str>, disk: Cow<'a, Disk> },
@@ -266,9 +269,12 @@ pub(crate) fn answering<'a>(hosts: &'a mut HashMap<String, HostState>, host: &st
         .ok_or_else(|| DriverError::Unreachable(format!("host {host}")))
 }
 
-/// Drops a VM's rule sets: they guard nothing once the VM is gone.
+/// Drops a VM's rule sets: they guard nothing once the VM is gone. The last guest takes the groups' members with it.
 pub(crate) fn drop_rules(state: &mut HostState, vm: &str) {
     state.rules.retain(|_, rules| rules.vm != vm);
+    if state.rules.is_empty() {
+        state.members.clear();
+    }
 }
 
 /// Puts a host in or brings its facts up to date; its VMs stay.

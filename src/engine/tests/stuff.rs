@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stratus_drivers::{DriverError, Network, NetworkSpec, NicRules, NicSpec, Registry, SecondaryStorage, StorageUse, TemplateFacts};
+use stratus_drivers::{
+    DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, Registry, SecondaryStorage, StorageUse, TemplateFacts,
+};
 use stratus_engine::group_rules::GroupRuleAsk;
 use stratus_engine::service_offering::{ServiceOfferingCreate, ServiceOfferingList};
 use stratus_engine::ssh_key::SshKeyList;
@@ -19,6 +21,7 @@ use stratus_store::{
 #[derive(Default)]
 struct Notes {
     rules: Mutex<Vec<(String, NicRules)>>,
+    members: Mutex<Vec<(String, GroupMembers)>>,
     deleted: Mutex<Vec<String>>,
 }
 
@@ -35,6 +38,10 @@ impl Network for Notes {
     }
     async fn apply_rules(&self, host: &str, rules: &NicRules) -> Result<(), DriverError> {
         self.rules.lock().unwrap().push((host.into(), rules.clone()));
+        Ok(())
+    }
+    async fn apply_members(&self, host: &str, members: &GroupMembers) -> Result<(), DriverError> {
+        self.members.lock().unwrap().push((host.into(), members.clone()));
         Ok(())
     }
     async fn shutdown(&self, _: &NetworkSpec) -> Result<(), DriverError> {
@@ -269,16 +276,26 @@ async fn rules_reach_the_members_and_follow_who_is_a_member() {
     let last = |vm: &Vm| cloud.notes.rules.lock().unwrap().iter().rfind(|(_, r)| r.vm == vm.instance_name).cloned().unwrap();
     let (host, set) = last(&a);
     assert_eq!((host.as_str(), set.rules.len()), ("host1", 3), "the default group's, ours, and everything out");
-    let before = set.sequence;
-
-    // A second member of the default group: the first is told of its address.
+    // A second member of the default group: the first one's host is told of its address.
+    let told = |host: &str| cloud.notes.members.lock().unwrap().iter().filter(|(h, _)| h == host).map(|(_, m)| m.clone()).next_back();
+    let carried = async |members: usize| {
+        let all = async {
+            while told("host1").is_none_or(|m| m.cidrs.len() < members) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await.expect("the change is carried");
+        told("host1").unwrap()
+    };
+    let before = carried(1).await;
+    assert_eq!((&before.group, before.cidrs.as_slice()), (&home.uuid, ["10.1.1.1/32".to_owned()].as_slice()));
     let b = cloud.vm(&ann, "10.1.1.2", &[home.id]).await;
     call.group_rules_apply(&b).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    let (_, set) = last(&a);
     let peers = set.rules.iter().find(|r| r.protocol == "all" && r.ingress).unwrap();
-    assert_eq!(peers.cidrs, ["10.1.1.1/32", "10.1.1.2/32"]);
-    assert!(set.sequence > before);
+    assert_eq!((peers.groups.as_slice(), peers.cidrs.len()), ([home.uuid.clone()].as_slice(), 0));
+    let now = carried(2).await;
+    assert_eq!(now.cidrs, ["10.1.1.1/32", "10.1.1.2/32"]);
+    assert!(now.sequence > before.sequence);
 
     assert!(matches!(call.security_group_delete(&call, web.clone()).await, Err(Error::InUse { .. })));
     assert!(call.security_group_delete(&call, home).await.is_err());
