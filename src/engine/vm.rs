@@ -107,8 +107,8 @@ impl Engine {
     }
 
     async fn vm_insert(&self, tx: &mut Tx, call: &Call, ask: VmCreate, mut vm: Vm, draft: JobDraft) -> Result<(Vm, Job)> {
-        if tx.count::<Vm>(Query::live().eq("name", vm.name.as_str()).eq("zone_id", vm.zone_id)).await? > 0 {
-            return Err(Error::invalid("name", format!("the host name {} is taken in this network", vm.name)));
+        if ask.name.is_some() {
+            name_is_free(tx, &vm).await?;
         }
         let mut volumes = volumes_of(&ask, &vm);
         let bytes: i64 = volumes.iter().map(|v| v.size_bytes).sum();
@@ -433,6 +433,15 @@ fn nic_of(vm: &Vm, network: &Network, device: i64) -> Nic {
         created: vm.created,
         ..Default::default()
     }
+}
+
+/// Whether no VM of the zone has the name. Two deploys of one name ask one after the other: the first statement holds the zone's row.
+async fn name_is_free(tx: &mut Tx, vm: &Vm) -> Result<()> {
+    tx.take::<Zone>(Query::live().eq("id", vm.zone_id), "name = name", vec![]).await?;
+    if tx.count::<Vm>(Query::live().eq("name", vm.name.as_str()).eq("zone_id", vm.zone_id)).await? > 0 {
+        return Err(Error::invalid("name", format!("the host name {} is taken in this network", vm.name)));
+    }
+    Ok(())
 }
 
 /// A host name as RFC 1123 has it: letters, digits and hyphens, 63 at most, no hyphen at the ends, not only digits.

@@ -130,7 +130,7 @@ pub enum Error {
     /// Two rules contradict each other.
     #[error("{0}")]
     RuleConflict(String),
-    /// The row changed under us; the store repeats the work, nobody outside sees this.
+    /// The row changed under us between reading and writing. Who can, reads again and repeats; else the caller is told to.
     #[error("{0} changed at the same time")]
     Raced(String),
     /// An error that a job met in an earlier life of the process, as it was kept.

@@ -8,3 +8,27 @@ pub mod maria;
 mod tools;
 
 pub use tools::{python, repository, skip, tool};
+
+/// Each test twice: on SQLite, and on MariaDB where there is one. `$fresh` takes whether it is MariaDB and answers with what the
+/// test is given, or none where there is no MariaDB.
+#[macro_export]
+macro_rules! on_both {
+    ($fresh:path; $($test:ident)*) => {
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($fresh(false).await.unwrap()).await;
+            })*
+        }
+        mod mariadb {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some(cloud) = $fresh(true).await {
+                    super::$test(cloud).await;
+                }
+            })*
+        }
+    };
+}

@@ -161,6 +161,7 @@ on_both! {
     a_data_volume_lives_and_ends in stratus::simulate::BUILT_IN;
     a_deleted_account_takes_all_it_owns_with_it in stratus::simulate::BUILT_IN;
     parallel_deploys_do_not_pass_a_limit in stratus::simulate::BUILT_IN;
+    parallel_deploys_of_one_name_make_one_vm in stratus::simulate::BUILT_IN;
     parallel_deploys_do_not_pass_the_hosts in &super::room_for_ten();
     a_host_that_does_not_start_vms_is_avoided in stratus::simulate::BUILT_IN;
     a_start_that_fails_everywhere_leaves_nothing in stratus::simulate::BUILT_IN;
@@ -299,6 +300,15 @@ async fn parallel_deploys_do_not_pass_a_limit(c: TestCloud) {
     let count = Query::all().eq("owner_kind", "account").eq("owner_id", ann.account_id).eq("resource", 0);
     assert_eq!(c.engine.db.find_one::<ResourceCount>(count).await.unwrap().unwrap().used, 20);
     c.settled("50 deploys against a limit of 20").await;
+}
+
+async fn parallel_deploys_of_one_name_make_one_vm(c: TestCloud) {
+    let outcomes = join_all((0..20).map(|_| c.try_deploy(&c.admin, &[("name", "the-one")]))).await;
+    for e in outcomes.iter().filter_map(|o| o.as_ref().err()) {
+        assert_eq!(e.codes().api, 431, "{e} ({:?})", std::error::Error::source(e).map(ToString::to_string));
+    }
+    assert_eq!(outcomes.iter().filter(|o| o.is_ok()).count(), 1);
+    c.settled("20 deploys of one name").await;
 }
 
 async fn parallel_deploys_do_not_pass_the_hosts(c: TestCloud) {

@@ -82,27 +82,8 @@ fn ask(name: &str, kind: AccountType, domain: Option<&Domain>) -> AccountCreate 
     }
 }
 
-/// Each test on each database.
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::Cloud::fresh(false).await.unwrap()).await;
-            })*
-        }
-        mod mariadb {
-            $(#[tokio::test]
-            async fn $test() {
-                if let Some(cloud) = super::Cloud::fresh(true).await {
-                    super::$test(cloud).await;
-                }
-            })*
-        }
-    };
-}
-
-on_both! {
+stratus_testkit::on_both! {
+    Cloud::fresh;
     a_fresh_database_is_filled_once_and_lets_admin_in
     domains_nest_and_a_rename_moves_all_below
     nobody_reaches_above_itself

@@ -25,9 +25,12 @@ fn job() -> JobDraft {
 }
 
 impl Cloud {
-    async fn fresh() -> Self {
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
         let config = EngineConfig {
             db,
@@ -74,7 +77,7 @@ impl Cloud {
             domain_path: "/".into(),
             source: Source::System,
         };
-        Self { call: Call::new(engine, Arc::new(caller), "test", Some("NET.TEST")), _dir: dir }
+        Some(Self { call: Call::new(engine, Arc::new(caller), "test", Some("NET.TEST")), _dir: dir })
     }
     async fn insert<T: stratus_store::Table + Clone>(&self, row: T) -> T {
         let write = self.call.db.write(move |tx| {
@@ -154,9 +157,17 @@ impl Cloud {
 const SG: &str = "DefaultSharedNetworkOfferingWithSGService";
 const ISOLATED: &str = "DefaultIsolatedNetworkOfferingWithSourceNatService";
 
-#[tokio::test]
-async fn an_address_is_taken_once_however_many_ask() {
-    let cloud = Arc::new(Cloud::fresh().await);
+stratus_testkit::on_both! {
+    Cloud::fresh;
+    an_address_is_taken_once_however_many_ask
+    a_router_is_enabled_after_its_element_and_a_box_never
+    an_isolated_network_takes_a_vlan_when_used_and_gives_it_back
+    a_shared_network_brings_vlan_and_range_and_is_seen_below_its_domain
+    offerings_name_services_that_their_providers_have
+}
+
+async fn an_address_is_taken_once_however_many_ask(cloud: Cloud) {
+    let cloud = Arc::new(cloud);
     let zone = cloud.zone("Basic").await;
     cloud.wire(&zone, None, &["Guest", "Management"]).await;
     let net = cloud.network(&zone, SG, NetworkCreate::default()).await.unwrap();
@@ -196,9 +207,7 @@ async fn an_address_is_taken_once_however_many_ask() {
     assert!(matches!(cloud.network(&zone, SG, NetworkCreate::default()).await, Err(Error::InUse { .. })), "one a basic zone");
 }
 
-#[tokio::test]
-async fn a_router_is_enabled_after_its_element_and_a_box_never() {
-    let cloud = Cloud::fresh().await;
+async fn a_router_is_enabled_after_its_element_and_a_box_never(cloud: Cloud) {
     let zone = cloud.zone("Advanced").await;
     let p = cloud.wire(&zone, Some("100-200"), &["Guest"]).await;
     let find = |name: &str| ProviderFilter { name: Some(name.into()), physical_network_id: Some(p.id), ..Default::default() };
@@ -217,9 +226,7 @@ async fn a_router_is_enabled_after_its_element_and_a_box_never() {
     assert_eq!(cloud.call.provider_list(ProviderFilter::default(), ALL).await.unwrap().count, 0);
 }
 
-#[tokio::test]
-async fn an_isolated_network_takes_a_vlan_when_used_and_gives_it_back() {
-    let cloud = Cloud::fresh().await;
+async fn an_isolated_network_takes_a_vlan_when_used_and_gives_it_back(cloud: Cloud) {
     let zone = cloud.zone("Advanced").await;
     let p = cloud.wire(&zone, Some("100-101"), &["Guest", "Public"]).await;
     let mut nets = Vec::new();
@@ -240,7 +247,7 @@ async fn an_isolated_network_takes_a_vlan_when_used_and_gives_it_back() {
     assert!(matches!(implement(nets[2].id).await, Err(Error::NoAddress(_))));
     // Both networks have the same addresses.
     for (i, net) in nets.iter().enumerate() {
-        assert_eq!(cloud.take(net, None, None, 10 + i as i64).await.unwrap().address, "10.1.1.2");
+        assert_eq!(cloud.take(net, None, Some("10.1.1.2"), 10 + i as i64).await.unwrap().address, "10.1.1.2");
     }
     let narrow = PhysicalNetworkUpdate { vlan: Some("101-150".into()), ..Default::default() };
     assert!(matches!(cloud.call.physical_network_update(&cloud.call, p.id, narrow.clone()).await, Err(Error::InUse { .. })));
@@ -262,9 +269,7 @@ async fn an_isolated_network_takes_a_vlan_when_used_and_gives_it_back() {
     assert_eq!(cloud.call.network_list(&cloud.call, ListScope::All, system, ALL).await.unwrap().count, 1);
 }
 
-#[tokio::test]
-async fn a_shared_network_brings_vlan_and_range_and_is_seen_below_its_domain() {
-    let cloud = Cloud::fresh().await;
+async fn a_shared_network_brings_vlan_and_range_and_is_seen_below_its_domain(cloud: Cloud) {
     let zone = cloud.zone("Advanced").await;
     cloud.wire(&zone, Some("100-200"), &["Guest"]).await;
     let ask = |vlan: &str| NetworkCreate {
@@ -288,9 +293,7 @@ async fn a_shared_network_brings_vlan_and_range_and_is_seen_below_its_domain() {
     assert!(cloud.call.network_usable(&net, &user).await.unwrap());
 }
 
-#[tokio::test]
-async fn offerings_name_services_that_their_providers_have() {
-    let cloud = Cloud::fresh().await;
+async fn offerings_name_services_that_their_providers_have(cloud: Cloud) {
     let list = |f| cloud.call.network_offering_list(f, ALL);
     assert_eq!(list(NetworkOfferingFilter::default()).await.unwrap().count, 8);
     let nat = NetworkOfferingFilter { source_nat: Some(true), for_vpc: Some(false), ..Default::default() };

@@ -22,7 +22,7 @@ struct Cloud {
 }
 
 impl Cloud {
-    async fn fresh() -> Self {
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let sim = Sim::open(None).unwrap();
         let drivers = Registry::default()
@@ -30,13 +30,16 @@ impl Cloud {
             .with_pool("Simulator", sim.clone())
             .with_store("NFS", sim.clone())
             .with_store("S3", sim.clone());
-        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
         let config =
             EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
         let engine = Engine::open(config).await.unwrap();
         let call = Call::new(engine, Arc::new(caller(AccountType::RootAdmin, 1, "/")), "test", Some("PLACE.TEST"));
-        Self { call, sim, _dir: dir }
+        Some(Self { call, sim, _dir: dir })
     }
     fn as_caller(&self, kind: AccountType, domain: i64, path: &str) -> Call {
         Call::new(self.call.engine().clone(), Arc::new(caller(kind, domain, path)), "test", None)
@@ -146,9 +149,18 @@ fn in_use<T: std::fmt::Debug>(got: Result<T, Error>, by: &str) {
     assert!(matches!(&got, Err(Error::InUse { why, .. }) if why.contains(by)), "{by}: {got:?}");
 }
 
-#[tokio::test]
-async fn the_allocator_sees_a_host_only_while_everything_above_it_is_enabled() {
-    let cloud = Cloud::fresh().await;
+stratus_testkit::on_both! {
+    Cloud::fresh;
+    the_allocator_sees_a_host_only_while_everything_above_it_is_enabled
+    names_and_ranges_are_unique_where_they_must_be
+    a_host_that_is_kept_and_one_that_does_not_answer
+    nothing_is_removed_while_something_is_in_it
+    pools_and_stores_go_where_they_can_be
+    capacity_is_what_hosts_and_pools_have_and_over_commitment_multiplies_it
+    users_see_enabled_zones_that_are_public_or_their_domains_own
+}
+
+async fn the_allocator_sees_a_host_only_while_everything_above_it_is_enabled(cloud: Cloud) {
     let c = &cloud.call;
     let (zone, pod, cluster, host) = cloud.whole().await;
     assert!(cloud.open(&host).await);
@@ -169,9 +181,7 @@ async fn the_allocator_sees_a_host_only_while_everything_above_it_is_enabled() {
     assert!(cloud.open(&host).await);
 }
 
-#[tokio::test]
-async fn names_and_ranges_are_unique_where_they_must_be() {
-    let cloud = Cloud::fresh().await;
+async fn names_and_ranges_are_unique_where_they_must_be(cloud: Cloud) {
     let zone = cloud.zone("z").await;
     let again = ZoneCreate {
         name: "z".into(),
@@ -194,9 +204,7 @@ async fn names_and_ranges_are_unique_where_they_must_be() {
     invalid(cloud.host(&zone, &other, Some(&cluster), "http://sim/c0/h1").await, "clusterid");
 }
 
-#[tokio::test]
-async fn a_host_that_is_kept_and_one_that_does_not_answer() {
-    let cloud = Cloud::fresh().await;
+async fn a_host_that_is_kept_and_one_that_does_not_answer(cloud: Cloud) {
     let c = &cloud.call;
     let (zone, pod, _, host) = cloud.whole().await;
     let kept: Host = c.db.must(host.id).await.unwrap();
@@ -220,9 +228,7 @@ async fn a_host_that_is_kept_and_one_that_does_not_answer() {
     assert!(cloud.open(&host).await);
 }
 
-#[tokio::test]
-async fn nothing_is_removed_while_something_is_in_it() {
-    let cloud = Cloud::fresh().await;
+async fn nothing_is_removed_while_something_is_in_it(cloud: Cloud) {
     let c = &cloud.call;
     let (zone, pod, cluster, host) = cloud.whole().await;
     let pool = cloud.pool(&zone, Some(&pod), Some(&cluster), "nfs://10.0.0.8/primary").await.unwrap();
@@ -263,9 +269,7 @@ async fn nothing_is_removed_while_something_is_in_it() {
     assert!(events >= 13, "{events} events");
 }
 
-#[tokio::test]
-async fn pools_and_stores_go_where_they_can_be() {
-    let cloud = Cloud::fresh().await;
+async fn pools_and_stores_go_where_they_can_be(cloud: Cloud) {
     let c = &cloud.call;
     let (zone, pod, cluster, _) = cloud.whole().await;
     let missing = cloud.pool(&zone, None, Some(&cluster), "nfs://10.0.0.8/p").await;
@@ -290,9 +294,7 @@ async fn pools_and_stores_go_where_they_can_be() {
     invalid(c.image_store_add(c, nfs(None, "S3")).await, "provider");
 }
 
-#[tokio::test]
-async fn capacity_is_what_hosts_and_pools_have_and_over_commitment_multiplies_it() {
-    let cloud = Cloud::fresh().await;
+async fn capacity_is_what_hosts_and_pools_have_and_over_commitment_multiplies_it(cloud: Cloud) {
     let c = &cloud.call;
     let (zone, pod, cluster, host) = cloud.whole().await;
     cloud.host(&zone, &pod, Some(&cluster), "http://sim/c0/h1").await.unwrap();
@@ -322,9 +324,7 @@ async fn capacity_is_what_hosts_and_pools_have_and_over_commitment_multiplies_it
     );
 }
 
-#[tokio::test]
-async fn users_see_enabled_zones_that_are_public_or_their_domains_own() {
-    let cloud = Cloud::fresh().await;
+async fn users_see_enabled_zones_that_are_public_or_their_domains_own(cloud: Cloud) {
     let c = &cloud.call;
     let domains: Vec<Domain> =
         c.db.write(|tx| {

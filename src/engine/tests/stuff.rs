@@ -77,9 +77,12 @@ struct Cloud {
 
 impl Cloud {
     /// ROOT with its administrator, and two users beside each other.
-    async fn new() -> Self {
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let notes = Arc::new(Notes::default());
         let drivers = Registry::default().with_network("SecurityGroupProvider", notes.clone()).with_store("NFS", notes.clone());
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
@@ -111,7 +114,7 @@ impl Cloud {
         }
         let engine = cloud.engine.clone();
         cloud.engine.db.write(move |tx| Box::pin(async move { seed(tx, engine).await })).await.unwrap();
-        cloud
+        Some(cloud)
     }
     async fn put<T: Table + Clone>(&self, row: T) -> T {
         self.engine
@@ -192,9 +195,16 @@ async fn seed(tx: &mut stratus_store::Tx, engine: Arc<Engine>) -> Result<()> {
     stratus_engine::template::seed_templates(tx, 1).await
 }
 
-#[tokio::test]
-async fn offerings_of_a_fresh_install_are_there_and_bad_ones_are_refused() {
-    let cloud = Cloud::new().await;
+stratus_testkit::on_both! {
+    Cloud::fresh;
+    offerings_of_a_fresh_install_are_there_and_bad_ones_are_refused
+    key_pairs_are_unique_in_an_account_only
+    rules_reach_the_members_and_follow_who_is_a_member
+    a_private_template_is_its_owners_until_it_is_shared
+    tags_are_the_owners_and_one_a_key
+}
+
+async fn offerings_of_a_fresh_install_are_there_and_bad_ones_are_refused(cloud: Cloud) {
     let (call, _) = cloud.call("ann", "X").await;
     let page = (0, 500);
     let seen = call.service_offering_list(&call, ServiceOfferingList { page, ..Default::default() }).await.unwrap();
@@ -226,9 +236,7 @@ async fn offerings_of_a_fresh_install_are_there_and_bad_ones_are_refused() {
     assert!(matches!(admin.service_offering_delete(&admin, private).await, Err(Error::NotFound { .. })));
 }
 
-#[tokio::test]
-async fn key_pairs_are_unique_in_an_account_only() {
-    let cloud = Cloud::new().await;
+async fn key_pairs_are_unique_in_an_account_only(cloud: Cloud) {
     let (call, ann) = cloud.call("ann", "SSH").await;
     let (key, private) = call.ssh_key_create(&call, &ann, "k".into()).await.unwrap();
     assert!(private.contains("BEGIN RSA PRIVATE KEY") && !key.public_key.contains("PRIVATE"));
@@ -247,9 +255,7 @@ fn ssh_from(cidr: &str) -> GroupRuleAsk {
     GroupRuleAsk { ingress: true, protocol: Some("tcp".into()), start_port: Some(22), cidrs: vec![cidr.into()], ..Default::default() }
 }
 
-#[tokio::test]
-async fn rules_reach_the_members_and_follow_who_is_a_member() {
-    let cloud = Cloud::new().await;
+async fn rules_reach_the_members_and_follow_who_is_a_member(cloud: Cloud) {
     let e = &cloud.engine;
     cloud.put(Host { uuid: "host1".into(), name: "host1".into(), ..Default::default() }).await;
     cloud.put(stratus_store::Network { uuid: "net".into(), name: "net".into(), offering_id: 1, ..Default::default() }).await;
@@ -309,9 +315,7 @@ async fn rules_reach_the_members_and_follow_who_is_a_member() {
     assert_eq!(e.db.count::<SecurityGroup>(Query::live()).await.unwrap(), 5);
 }
 
-#[tokio::test]
-async fn a_private_template_is_its_owners_until_it_is_shared() {
-    let cloud = Cloud::new().await;
+async fn a_private_template_is_its_owners_until_it_is_shared(cloud: Cloud) {
     let zone = cloud.put(Zone { uuid: "z".into(), name: "z".into(), ..Default::default() }).await;
     let store = cloud
         .put(ImageStore { uuid: "s".into(), name: "s".into(), provider: "NFS".into(), zone_id: Some(zone.id), ..Default::default() })
@@ -376,9 +380,7 @@ async fn a_private_template_is_its_owners_until_it_is_shared() {
     assert_eq!(call.db.count::<TemplateStore>(Query::live()).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn tags_are_the_owners_and_one_a_key() {
-    let cloud = Cloud::new().await;
+async fn tags_are_the_owners_and_one_a_key(cloud: Cloud) {
     let (call, ann) = cloud.call("ann", "CREATE_TAGS").await;
     let (other, _) = cloud.call("bob", "CREATE_TAGS").await;
     let vm = cloud.vm(&ann, "10.0.0.1", &[]).await;
