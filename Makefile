@@ -1,8 +1,8 @@
 # The only commands a newcomer needs. ARGS go to the server: make run ARGS="--data-dir /tmp/cloud --log json"
-.PHONY: run test check golden bench tools
+.PHONY: run test check golden bench tools console
 
 ## builds what is missing, then serves a simulated zone until Ctrl-C
-run:
+run: console
 	cargo run --profile quick -- serve $(ARGS)
 
 ## everything, real clients and MariaDB included; what is missing is installed by package name
@@ -22,6 +22,12 @@ golden:
 ## figures of this machine, printed; nothing is asserted. Built as `make run` builds it, because release takes long
 bench:
 	cargo bench --profile quick --bench figures
+
+## the web console, where there is npm; without it the server shows a page that says how to build it
+console:
+	@if ! command -v npm >/dev/null; then echo "no npm here: the web console is not built, the API is not affected"; \
+	elif [ ! -f console/dist/app/index.html ] || [ -n "$$(find console/src console/public console/*.json console/*.ts console/index.html -newer console/dist/app/index.html -print -quit)" ]; then \
+	cd console && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-fund --no-audit; } && npm run build; fi
 
 tools:
 	tests/tools.sh

@@ -9,11 +9,11 @@ use crate::simulate;
 use crate::wire::TooLong;
 use anyhow::{Context, Result, bail};
 use axum::Router;
-use axum::response::Html;
 use axum::routing::get;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+use stratus_console::Console;
 use stratus_engine::{Call, Engine};
 use stratus_store::{Dialect, Query, User, Zone};
 use tokio::net::TcpListener;
@@ -99,7 +99,8 @@ pub async fn start(config: &Config) -> Result<Running> {
     };
     let native = stratus_ec2::InProcess::new(engine.clone(), door.registry());
     let ec2 = stratus_ec2::router(stratus_ec2::Door::new(native, engine.clone())?);
-    let doors = Doors::open(doors(engine, &door, ec2, sockets, integration));
+    let console = Console { theme: Some(house.dir.file("console")), aws_port: bound.aws.map(|a| a.port()) };
+    let doors = Doors::open(doors(engine, &door, ec2, console, sockets, integration));
     let ready = Ready::new(&bound, &house.dir, database, admin);
     ready.write(&house.dir)?;
     tracing::info!(version = ready.version, data = %house.dir.path().display(), "ready");
@@ -163,6 +164,7 @@ fn doors(
     engine: &Arc<Engine>,
     door: &Arc<stratus_api::Door>,
     ec2: Router,
+    console: Console,
     sockets: Sockets,
     integration: Option<TcpListener>,
 ) -> Vec<Door> {
@@ -175,7 +177,7 @@ fn doors(
         }
     };
     let own_metrics = sockets.metrics.is_some();
-    open("native", sockets.native, native(engine, door, own_metrics), NATIVE_TOO_LONG);
+    open("native", sockets.native, native(engine, door, console, own_metrics), NATIVE_TOO_LONG);
     open("integration", integration, door.integration_router(), NATIVE_TOO_LONG);
     open("metrics", sockets.metrics, numbers(engine), NATIVE_TOO_LONG);
     open("aws", sockets.aws, ec2, EC2_TOO_LONG);
@@ -186,16 +188,10 @@ fn numbers(engine: &Arc<Engine>) -> Router {
     Router::new().route("/metrics", get(metrics::show)).route("/health", get(metrics::health)).with_state(engine.clone())
 }
 
-fn native(engine: &Arc<Engine>, door: &Arc<stratus_api::Door>, own_metrics: bool) -> Router {
+fn native(engine: &Arc<Engine>, door: &Arc<stratus_api::Door>, console: Console, own_metrics: bool) -> Router {
     let mut router = Router::new().route("/health", get(metrics::health));
     if !own_metrics {
         router = router.route("/metrics", get(metrics::show_to_loopback));
     }
-    let console = get(async || Html(include_str!("welcome.html")));
-    router
-        .with_state(engine.clone())
-        .route("/", console.clone())
-        .route("/client", console.clone())
-        .route("/client/", console)
-        .merge(door.router())
+    router.with_state(engine.clone()).merge(stratus_console::router(console)).merge(door.router())
 }

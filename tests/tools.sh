@@ -10,6 +10,8 @@ need mariadbd mariadb-server
 need curl curl
 need cc build-essential
 need python3 python3
+need chromium chromium
+need npm npm
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -31,4 +33,10 @@ if ! cmp -s "$packages" .venv/installed.txt; then
     python3 -m venv .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --requirement "$packages" </dev/null
     cp "$packages" .venv/installed.txt
+fi
+
+# The console's build and tests; a changed lock file installs again.
+if ! cmp -s console/package-lock.json console/node_modules/installed.json; then
+    (cd console && npm ci --no-fund --no-audit </dev/null)
+    cp console/package-lock.json console/node_modules/installed.json
 fi

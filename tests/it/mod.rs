@@ -2,6 +2,7 @@ mod bad_input;
 mod clients;
 mod cloud;
 mod command_line;
+mod console;
 mod kill;
 mod life;
 mod native;

@@ -1,0 +1,26 @@
+import { createRouter, createWebHashHistory } from 'vue-router'
+import { session } from './core/session'
+
+export const router = createRouter({
+  history: createWebHashHistory('/client/'),
+  scrollBehavior: () => ({ top: 0 }),
+  routes: [
+    { path: '/login', component: () => import('./views/LoginView.vue'), meta: { open: true } },
+    { path: '/', component: () => import('./views/DashboardView.vue') },
+    { path: '/new/instance', component: () => import('./wizards/InstanceWizard.vue') },
+    { path: '/new/zone', component: () => import('./wizards/ZoneWizard.vue') },
+    { path: '/snapshot-policy/:id', component: () => import('./wizards/SnapshotPolicyWizard.vue'), props: true },
+    { path: '/console/:id', component: () => import('./views/ConsoleView.vue'), props: true, meta: { bare: true } },
+    { path: '/settings', component: () => import('./views/SettingsView.vue') },
+    { path: '/usage', component: () => import('./views/UsageView.vue') },
+    { path: '/api', component: () => import('./views/ApiView.vue') },
+    { path: '/aws', component: () => import('./views/AwsView.vue') },
+    { path: '/:section', component: () => import('./views/ListView.vue'), props: true },
+    { path: '/:section/:id', component: () => import('./views/DetailView.vue'), props: true },
+  ],
+})
+
+router.beforeEach((to) => {
+  if (to.meta.open || session.login) return true
+  return { path: '/login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
+})
