@@ -1,6 +1,6 @@
 //! The web console in a real browser against the real binary; what a person does there is written in `console/tests/e2e`.
 use super::Server;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -23,7 +23,7 @@ fn console() -> Option<PathBuf> {
 }
 
 /// Runs a Node program in `console/`; what it printed.
-fn node(folder: &PathBuf, arguments: &[&str]) -> String {
+fn node(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("node").args(arguments).current_dir(folder).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "node {arguments:?}: {}\n{text}", output.status);
@@ -31,9 +31,9 @@ fn node(folder: &PathBuf, arguments: &[&str]) -> String {
 }
 
 /// Runs scenarios in a browser against a server.
-async fn browse(folder: &PathBuf, server: &Server, scenarios: &str) -> String {
+async fn browse(folder: &Path, server: &Server, scenarios: &str) -> String {
     let base = server.fact("/native").trim_end_matches("/client/api").to_owned();
-    let (folder, scenarios, shots) = (folder.clone(), scenarios.to_owned(), server.dir().to_owned());
+    let (folder, scenarios, shots) = (folder.to_owned(), scenarios.to_owned(), server.dir().to_owned());
     let text = tokio::task::spawn_blocking(move || {
         let output =
             Command::new("node").args(["tests/e2e/run.mjs", &scenarios, &base]).current_dir(folder).env("SHOTS", shots).output().unwrap();
@@ -41,7 +41,7 @@ async fn browse(folder: &PathBuf, server: &Server, scenarios: &str) -> String {
     });
     let text = text.await.unwrap();
     assert!(text.lines().last() == Some("ok"), "{text}\nserver:\n{}", server.log());
-    println!("{text}");
+    eprintln!("{text}");
     text
 }
 
