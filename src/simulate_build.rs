@@ -1,6 +1,6 @@
 //! Makes what a description says by the native commands that Marvin's deployDataCenter calls, in its order.
 use super::Commands;
-use super::file_shape::{Cluster, Description, Network, PhysicalNetwork, Pod, Pool, Range, Store, Zone, plain};
+use super::file_shape::{Cluster, Description, Network, Offering, PhysicalNetwork, Pod, Pool, Range, Store, Zone, plain};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use std::time::Duration;
@@ -39,6 +39,9 @@ pub async fn build<C: Commands>(commands: &C, description: &Description) -> Resu
     let b = Builder { commands };
     for s in &description.settings {
         b.call("updateConfiguration", with("name", &s.name).and("value", &s.value)).await?;
+    }
+    for offering in &description.offerings {
+        b.network_offering(offering).await.with_context(|| format!("network offering {}", offering.name))?;
     }
     for zone in &description.zones {
         b.zone(zone).await.with_context(|| format!("zone {}", zone.name))?;
@@ -90,11 +93,13 @@ impl<C: Commands> Builder<'_, C> {
         for pod in &zone.pods {
             self.pod(&id, pod, guests.as_deref()).await.with_context(|| format!("pod {}", pod.name))?;
         }
-        if !basic(zone) {
+        if !basic(zone) || zone.physical_networks.iter().any(|w| w.traffictypes.iter().any(|t| t.typ.eq_ignore_ascii_case("Public"))) {
             for range in &zone.ipranges {
                 let ask = range_of(range).and("zoneid", &id).and("forvirtualnetwork", "true");
                 self.call("createVlanIpRange", ask).await?;
             }
+        }
+        if !basic(zone) {
             for network in &zone.networks {
                 self.shared_network(zone, &id, network).await.with_context(|| format!("network {}", network.name))?;
             }
@@ -170,6 +175,24 @@ impl<C: Commands> Builder<'_, C> {
         Ok(())
     }
 
+    async fn network_offering(&self, o: &Offering) -> Result<()> {
+        if self.find("listNetworkOfferings", "networkoffering", with("name", &o.name)).await?.is_some() {
+            return Ok(());
+        }
+        let mut ask = with("name", &o.name).and("displaytext", o.displaytext.as_ref().unwrap_or(&o.name)).and("traffictype", "Guest");
+        ask = ask.and("guestiptype", &o.guestiptype).and("supportedservices", o.supportedservices.join(","));
+        if o.guestiptype.eq_ignore_ascii_case("Shared") {
+            ask = ask.and("specifyvlan", "true").and("specifyipranges", "true");
+        }
+        for (i, c) in o.servicecapabilitylist.iter().enumerate() {
+            let name = |field: &str| format!("servicecapabilitylist[{i}].{field}");
+            ask = ask.and(&name("service"), &c.service).and(&name("capabilitytype"), &c.capabilitytype);
+            ask = ask.and(&name("capabilityvalue"), &c.capabilityvalue);
+        }
+        let id = self.make("createNetworkOffering", "networkoffering", ask).await?;
+        self.call("updateNetworkOffering", with("id", id).and("state", "Enabled")).await.map(drop)
+    }
+
     async fn offering(&self, zone: &Zone, named: Option<&String>) -> Result<String> {
         let usual = match says(zone.securitygroupenabled.as_ref(), "true") {
             true => "DefaultSharedNetworkOfferingWithSGService",
@@ -181,7 +204,7 @@ impl<C: Commands> Builder<'_, C> {
     }
 
     async fn basic_network(&self, zone: &Zone, zone_id: &str) -> Result<String> {
-        let offering = self.offering(zone, None).await?;
+        let offering = self.offering(zone, zone.networkoffering.as_ref()).await?;
         let ask = with("name", "guestNetworkForBasicZone")
             .and("displaytext", "guestNetworkForBasicZone")
             .and("zoneid", zone_id)

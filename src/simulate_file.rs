@@ -14,6 +14,9 @@ pub struct Description {
     /// Settings to make first.
     #[serde(default, rename = "globalConfig")]
     pub settings: Vec<Setting>,
+    /// Network offerings to make before the zones that name them.
+    #[serde(default, rename = "networkOfferings")]
+    pub offerings: Vec<Offering>,
     /// Where a client finds the server; of no use inside it.
     #[serde(default, rename = "mgtSvr")]
     _servers: Option<Value>,
@@ -35,6 +38,35 @@ pub struct Setting {
     /// Its value.
     #[serde(deserialize_with = "text")]
     pub value: String,
+}
+
+/// A network offering; one of this name that is there already is left as it is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each is the parameter of createNetworkOffering of its name")]
+pub struct Offering {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(default, deserialize_with = "maybe")]
+    pub displaytext: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub guestiptype: String,
+    pub supportedservices: Vec<String>,
+    #[serde(default)]
+    pub servicecapabilitylist: Vec<Capability>,
+}
+
+/// What an offering chooses of a service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each is the field of its name")]
+pub struct Capability {
+    #[serde(deserialize_with = "text")]
+    pub service: String,
+    #[serde(deserialize_with = "text")]
+    pub capabilitytype: String,
+    #[serde(deserialize_with = "text")]
+    pub capabilityvalue: String,
 }
 
 /// A zone.
@@ -71,7 +103,10 @@ pub struct Zone {
     #[serde(default, deserialize_with = "maybe")]
     pub enabled: Option<String>,
     pub physical_networks: Vec<PhysicalNetwork>,
-    /// Public ranges of an advanced zone.
+    /// The offering of a basic zone's guest network; the usual one when left out.
+    #[serde(default, deserialize_with = "maybe")]
+    pub networkoffering: Option<String>,
+    /// Public ranges, of an advanced zone or of a basic one that carries public traffic.
     #[serde(default)]
     pub ipranges: Vec<Range>,
     /// Shared networks of an advanced zone.

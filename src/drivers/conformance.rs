@@ -7,7 +7,7 @@ use crate::{
     DiskRef, DiskSpec, DriverError, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode,
     VmSpec,
 };
-use crate::{GroupRule, SecondaryStorage, TemplateFacts};
+use crate::{GroupRule, PortRule, PublicAddress, PublicSet, SecondaryStorage, StaticNat, TemplateFacts};
 use std::fmt::Debug;
 
 /// A second look at the world: the sequence of the rule set that stands for a NIC's uuid.
@@ -58,6 +58,8 @@ pub struct NetworkCase<'a> {
     pub vm: String,
     /// The rule set that stands, if the test has a way to see it.
     pub sequence: Option<Sequence<'a>>,
+    /// The sequence of the public addresses that a network's router answers for, if the test has a way to see it.
+    pub public: Option<Sequence<'a>>,
 }
 
 /// The value, or a panic with the rule.
@@ -290,6 +292,8 @@ pub async fn network_conformance(driver: &dyn Network, case: &NetworkCase<'_>) {
     ok("shutdown of a network that is not up", driver.shutdown(network).await);
     ok("release in a network that is not up", driver.release(network, first, vm).await);
     assert!(driver.prepare(network, first, vm).await.is_err(), "prepare in a network that is not up: has to fail");
+    let none = PublicSet::default();
+    assert!(driver.apply_public(network, &none).await.is_err(), "public addresses of a network that is not up: has to fail");
     ok("implement", driver.implement(network).await);
     ok("implement again", driver.implement(network).await);
     ok("release of a NIC that was never prepared", driver.release(network, first, vm).await);
@@ -305,6 +309,7 @@ pub async fn network_conformance(driver: &dyn Network, case: &NetworkCase<'_>) {
     ok("prepare of the holder again", driver.prepare(network, &heir, vm).await);
     ok("release", driver.release(network, &heir, vm).await);
     network_rules(driver, case).await;
+    network_public(driver, case).await;
     ok("shutdown", driver.shutdown(network).await);
     ok("shutdown again", driver.shutdown(network).await);
     ok("implement after shutdown", driver.implement(network).await);
@@ -338,6 +343,28 @@ async fn network_rules(driver: &dyn Network, case: &NetworkCase<'_>) {
         ok("rules, also late ones", driver.apply_rules(&case.host, &set(sequence, rules)).await);
         if let Some(look) = case.sequence {
             assert_eq!(look(&nic.uuid), Some(stands), "rules: after sequence {sequence} the set that stands");
+        }
+    }
+}
+
+async fn network_public(driver: &dyn Network, case: &NetworkCase<'_>) {
+    let web = PortRule { protocol: "tcp".to_owned(), first: 80, last: 80, cidrs: vec!["0.0.0.0/0".to_owned()] };
+    let address = |last: u8, guest: Option<(&NicSpec, Option<Vec<PortRule>>)>| PublicAddress {
+        address: format!("198.51.100.{last}"),
+        netmask: "255.255.255.0".to_owned(),
+        gateway: "198.51.100.1".to_owned(),
+        broadcast_uri: "vlan://untagged".to_owned(),
+        source_nat: last == 2,
+        static_nat: guest.map(|(nic, ports)| StaticNat { guest: nic.ip.clone(), ports }),
+    };
+    let [first, second] = &case.nics;
+    let full = vec![address(2, None), address(3, Some((first, None))), address(4, Some((second, Some(vec![web]))))];
+    // (sequence sent, sequence that stands afterwards)
+    for (sequence, stands) in [(2, 2), (2, 2), (1, 2), (5, 5), (4, 5), (6, 6)] {
+        let addresses = if sequence == 6 { Vec::new() } else { full.clone() };
+        ok("public addresses, also late ones", driver.apply_public(&case.network, &PublicSet { sequence, addresses }).await);
+        if let Some(look) = case.public {
+            assert_eq!(look(&case.network.uuid), Some(stands), "public addresses: after sequence {sequence} the set that stands");
         }
     }
 }

@@ -20,6 +20,6 @@ pub mod conformance;
 
 pub use error::DriverError;
 pub use host::{DiskSpec, Host, HostFacts, NicSpec, PowerState, StopMode, VmReport, VmSpec};
-pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules};
+pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};
 pub use registry::Registry;
 pub use storage::{DiskRef, PrimaryStorage, SecondaryStorage, StorageUse, TemplateFacts};

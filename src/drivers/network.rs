@@ -60,7 +60,55 @@ pub struct NicRules {
     pub rules: Vec<GroupRule>,
 }
 
-/// A provider of network services (DHCP, DNS, user data, security groups) for guest networks.
+/// Ports that a public address forwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRule {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// First port.
+    pub first: u16,
+    /// Last port.
+    pub last: u16,
+    /// Who may come, in CIDR form.
+    pub cidrs: Vec<String>,
+}
+
+/// One guest's address that stands behind a public one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticNat {
+    /// The guest's own address.
+    pub guest: String,
+    /// What is forwarded; `None` is everything, and the filter is elsewhere (security groups).
+    pub ports: Option<Vec<PortRule>>,
+}
+
+/// A public address that a network's router answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicAddress {
+    /// The address.
+    pub address: String,
+    /// Netmask of its range.
+    pub netmask: String,
+    /// Gateway of its range.
+    pub gateway: String,
+    /// `vlan://untagged`, `vlan://50`.
+    pub broadcast_uri: String,
+    /// Whether guests without an address of their own go out by it.
+    pub source_nat: bool,
+    /// Whose it is alone.
+    pub static_nat: Option<StaticNat>,
+}
+
+/// All public addresses of a network. A later sequence replaces an earlier one entirely, so a lost message never leaves half a set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicSet {
+    /// Grows with each change; an older one than what stands is ignored.
+    pub sequence: i64,
+    /// Every address; one that is not among them is the network's no more.
+    pub addresses: Vec<PublicAddress>,
+}
+
+/// A provider of network services (DHCP, DNS, user data, security groups, public addresses) for guest networks.
 #[async_trait]
 pub trait Network: Send + Sync {
     /// Makes the network ready to take VMs.
@@ -73,6 +121,8 @@ pub trait Network: Send + Sync {
     async fn apply_rules(&self, host: &str, rules: &NicRules) -> Result<(), DriverError>;
     /// Replaces what a host knows of a group's members. A host may forget a set that no rule on it names.
     async fn apply_members(&self, host: &str, members: &GroupMembers) -> Result<(), DriverError>;
+    /// Replaces the public addresses that a network's router answers for. The network is up.
+    async fn apply_public(&self, network: &NetworkSpec, set: &PublicSet) -> Result<(), DriverError>;
     /// Takes the network down.
     async fn shutdown(&self, network: &NetworkSpec) -> Result<(), DriverError>;
 }

@@ -17,7 +17,15 @@ macro_rules! owned {
         fn owner(&self) -> (i64, i64) { (self.account_id, self.domain_id) }
     })* };
 }
-owned!(Vm, Volume, Template, SshKeyPair, SecurityGroup, Network, Nic, User);
+owned!(Vm, Volume, Template, SshKeyPair, SecurityGroup, Network, Nic, User, FirewallRule);
+
+impl Owned for stratus_store::IpAddress {
+    const KIND: Kind = Kind::IpAddress;
+    /// A free address is the product's own.
+    fn owner(&self) -> (i64, i64) {
+        (self.account_id.unwrap_or(1), self.domain_id.unwrap_or(1))
+    }
+}
 
 /// The parameters that every list of owned things takes.
 #[derive(Debug, Clone, Default)]

@@ -59,6 +59,7 @@ impl Engine {
         for template in self.db.find::<Template>(mine()).await? {
             self.template_delete(call, template, None).await?;
         }
+        self.ips_release_all(call, account.id).await?;
         for network in self.db.find::<Network>(mine().eq("acl_type", "Account").eq("is_system", false)).await? {
             self.network_delete(call, network.id).await?;
         }
@@ -181,7 +182,7 @@ async fn still_owned(tx: &mut Tx, id: i64) -> Result<Vec<String>> {
         (live::<Volume>(tx, id).await?, "volumes"),
         (live::<Template>(tx, id).await?, "templates"),
         (live::<Network>(tx, id).await?, "networks"),
-        (tx.count::<IpAddress>(Query::all().eq("account_id", id).eq("state", "Allocated")).await?, "IP addresses"),
+        (tx.count::<IpAddress>(Query::all().eq("account_id", id).ne("state", "Free")).await?, "IP addresses"),
     ];
     Ok(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect())
 }

@@ -1,9 +1,10 @@
 //! What must hold at rest (model.md "Invariants"): read after every test, after every kill, and by `stratus admin check`.
 use crate::Engine;
+use crate::public_address::public_ranges;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Limit, Result, VmState};
 use stratus_store::{
-    Account, Domain, HostCapacity, IpAddress, Job, Network, Nic, Placement, Query, ResourceCount, StoragePool, Vm, Vnet, Volume,
+    Account, Domain, FirewallRule, HostCapacity, IpAddress, IpRange, Job, Network, Nic, Placement, Query, ResourceCount, StoragePool, Vm, Vnet, Volume,
 };
 
 impl Engine {
@@ -15,6 +16,7 @@ impl Engine {
         self.check_counts(&mut found).await?;
         self.check_wires(&mut found).await?;
         self.check_states(&mut found).await?;
+        self.check_public(&mut found).await?;
         Ok(found)
     }
 
@@ -80,9 +82,13 @@ impl Engine {
             *have.entry((v.account_id, Limit::Volume.number())).or_default() += 1;
             *have.entry((v.account_id, Limit::PrimaryStorage.number())).or_default() += v.size_bytes;
         }
+        let taken = Query::all().ne("state", "Free").eq("is_system", false);
+        for a in self.db.find::<IpAddress>(taken.key_in::<IpRange>("range_id", "id", public_ranges())).await? {
+            *have.entry((a.account_id.unwrap_or(0), Limit::PublicIp.number())).or_default() += 1;
+        }
         let accounts = self.db.find::<Account>(Query::live()).await?;
         let paths: HashMap<i64, String> = self.db.find::<Domain>(Query::all()).await?.into_iter().map(|d| (d.id, d.path)).collect();
-        let checked = [Limit::Vm, Limit::Cpu, Limit::Memory, Limit::Volume, Limit::PrimaryStorage].map(Limit::number);
+        let checked = [Limit::Vm, Limit::PublicIp, Limit::Cpu, Limit::Memory, Limit::Volume, Limit::PrimaryStorage].map(Limit::number);
         for c in self.db.find::<ResourceCount>(Query::all().within("resource", checked)).await? {
             let sum = match c.owner_kind.as_str() {
                 "account" => have.get(&(c.owner_id, c.resource)).copied().unwrap_or(0),
@@ -152,6 +158,46 @@ impl Engine {
                 found.push(format!("volume {} is attached to a VM that is removed", v.uuid));
             }
         }
+        Ok(())
+    }
+
+    /// A public address is one account's or free; one that stands for a VM stands for a live NIC that has the address, alone; rules are
+    /// on addresses that stand for a VM; routers know all of it.
+    async fn check_public(&self, found: &mut Vec<String>) -> Result<()> {
+        let pending = self.db.find::<Job>(Query::live().eq("status", 0)).await?;
+        let busy: HashSet<i64> =
+            pending.iter().filter(|j| j.instance_type.as_deref() == Some("IpAddress")).filter_map(|j| j.instance_id).collect();
+        let rows = self.db.find::<IpAddress>(Query::all().key_in::<IpRange>("range_id", "id", public_ranges())).await?;
+        let nics = self.db.by_ids::<Nic>(rows.iter().filter_map(|a| a.nat_nic_id)).await?;
+        let vms = self.db.by_ids::<Vm>(rows.iter().filter_map(|a| a.vm_id)).await?;
+        let (mut taken, mut targets) = (HashSet::new(), HashSet::new());
+        for a in &rows {
+            let free = a.state == "Free";
+            if free != a.account_id.is_none() || (free && (a.static_nat || a.vm_id.is_some() || a.associated_network_id.is_some())) {
+                found.push(format!("public address {} is {} with owner {:?} and VM {:?}", a.address, a.state, a.account_id, a.vm_id));
+            }
+            if !free && !taken.insert((a.zone_id, a.address.as_str())) {
+                found.push(format!("public address {} is taken twice", a.address));
+            }
+            if matches!(a.state.as_str(), "Allocating" | "Releasing") && !busy.contains(&a.id) {
+                found.push(format!("public address {} is {} and has no job", a.address, a.state));
+            }
+            if !a.static_nat {
+                continue;
+            }
+            let nic = a.nat_nic_id.and_then(|n| nics.get(&n)).filter(|n| n.removed.is_none() && n.ip4 == a.guest_ip && Some(n.vm_id) == a.vm_id);
+            let vm = a.vm_id.and_then(|v| vms.get(&v)).filter(|v| v.removed.is_none() && Some(v.account_id) == a.account_id);
+            if nic.is_none() || vm.is_none_or(|v| matches!(v.vm_state(), VmState::Destroyed | VmState::Expunging)) {
+                found.push(format!("public address {} stands for NIC {:?}, which is not there", a.address, a.nat_nic_id));
+            }
+            if !targets.insert((a.nat_nic_id, a.guest_ip.as_deref())) {
+                found.push(format!("NIC {:?} has more than one public address", a.nat_nic_id));
+            }
+        }
+        let standing: HashSet<i64> = rows.iter().filter(|a| a.static_nat).map(|a| a.id).collect();
+        let rules = self.db.find::<FirewallRule>(Query::live()).await?;
+        found.extend(rules.iter().filter(|r| !standing.contains(&r.ip_address_id)).map(|r| format!("rule {} is on no static NAT address", r.uuid)));
+        found.extend(self.public_behind().await?.iter().map(|n| format!("the router of network {n} was not told of all public addresses")));
         Ok(())
     }
 }

@@ -91,7 +91,7 @@ fn traffic(ask: &GroupRuleAsk) -> Result<Traffic> {
 }
 
 /// A network in CIDR form with the host's bits cleared, `10.1.2.3/8` to `10.0.0.0/8`.
-fn network(text: &str) -> Result<String> {
+pub(crate) fn network(text: &str) -> Result<String> {
     let net: IpNet = text.trim().parse().map_err(|_| Error::invalid("cidrlist", format!("'{text}' is not a network like 10.0.0.0/8")))?;
     Ok(net.trunc().to_string())
 }

@@ -72,9 +72,11 @@ impl Engine {
                 Box::pin(async move {
                     let zone = zone_of(tx, &ask).await?;
                     let network = match (ask.for_virtual_network, zone.network_type.as_str()) {
-                        (true, "Basic") => {
-                            return Err(Error::invalid("forvirtualnetwork", "a basic zone has guest ranges only: say false and a podid"));
+                        (true, "Basic") if !gives_elastic_ips(tx, &zone).await? => {
+                            let why = "a basic zone has guest ranges only (say false and a podid), unless its network offering gives elastic IPs";
+                            return Err(Error::invalid("forvirtualnetwork", why));
                         }
+                        (true, _) if ask.pod.is_some() => return Err(Error::invalid("podid", "a public range is of the whole zone")),
                         (true, _) => public_network(&call, tx, &zone).await?,
                         (false, _) => guest_network(tx, &zone, ask.network.as_ref(), ask.pod.as_ref()).await?,
                     };
@@ -195,6 +197,13 @@ async fn wire_of(tx: &mut Tx, zone: i64, traffic: &'static str) -> Result<Physic
     let carrying = Query::live().eq("traffic_type", traffic);
     let q = Query::live().eq("zone_id", zone).id_in::<TrafficType>("physical_network_id", carrying);
     tx.find_one(q).await?.ok_or_else(|| Error::invalid("zoneid", format!("no physical network of the zone carries {traffic} traffic")))
+}
+
+/// Whether the guest network of a basic zone has elastic IPs.
+async fn gives_elastic_ips(tx: &mut Tx, zone: &Zone) -> Result<bool> {
+    let q = Query::live().eq("zone_id", zone.id).eq("traffic_type", "Guest");
+    let Some(network) = tx.find_one::<Network>(q).await? else { return Ok(false) };
+    Ok(crate::public_address::is_elastic(&tx.must(network.offering_id).await?))
 }
 
 async fn public_network(call: &Call, tx: &mut Tx, zone: &Zone) -> Result<Network> {

@@ -3,7 +3,7 @@ use crate::{Call, Engine, ListScope, Listing};
 use std::collections::HashMap;
 use stratus_model::{Error, Kind, Micros, Result, Role};
 use stratus_store::{
-    Account, Domain, Host, IpAddress, Job, Network, PhysicalNetwork, Provider, Query, RouterElement, SecurityGroup, StoragePool, Table,
+    Account, Domain, FirewallRule, Host, IpAddress, Job, Network, PhysicalNetwork, Provider, Query, RouterElement, SecurityGroup, StoragePool, Table,
     Template, TrafficType, User, Vm, Volume,
 };
 
@@ -91,6 +91,7 @@ impl Engine {
             "PhysicalNetworkServiceProvider" => self.uuids_in::<Provider>(ids).await,
             "VirtualRouterElement" => self.uuids_in::<RouterElement>(ids).await,
             "IpAddress" => self.uuids_in::<IpAddress>(ids).await,
+            "FirewallRule" => self.uuids_in::<FirewallRule>(ids).await,
             _ => Ok(Vec::new()),
         }
     }

@@ -321,6 +321,7 @@ fn kind_of(word: &str) -> Option<Kind> {
         Kind::Provider,
         Kind::VirtualRouterElement,
         Kind::IpAddress,
+        Kind::FirewallRule,
     ];
     KINDS.iter().copied().find(|k| k.instance_type() == word)
 }

@@ -232,6 +232,11 @@ impl Engine {
                         let why = format!("{nics} NICs of VMs that are not expunged are on it");
                         return Err(Error::InUse { kind: Kind::Network, id: n.uuid, why });
                     }
+                    let public = tx.count::<IpAddress>(Query::all().eq("associated_network_id", id)).await?;
+                    if public > 0 {
+                        let why = format!("{public} public addresses are on it; disassociate them first");
+                        return Err(Error::InUse { kind: Kind::Network, id: n.uuid, why });
+                    }
                     for range in tx.find::<IpRange>(Query::live().eq("network_id", id)).await? {
                         call.range_remove(tx, &range).await?;
                     }

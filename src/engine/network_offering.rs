@@ -312,6 +312,7 @@ fn plan(ask: NetworkOfferingCreate, now: Micros) -> Result<(NetworkOffering, Pai
             return Err(Error::invalid("servicecapabilitylist", format!("{service} is not among the supported services")));
         }
     }
+    elastic(&ask.capabilities, shared, &services)?;
     let for_vpc = services.iter().any(|(_, p)| *p == "VpcVirtualRouter");
     if for_vpc && services.iter().any(|(_, p)| *p == "VirtualRouter") {
         return Err(Error::invalid("serviceproviderlist", "VirtualRouter and VpcVirtualRouter do not go together"));
@@ -339,6 +340,22 @@ fn plan(ask: NetworkOfferingCreate, now: Micros) -> Result<(NetworkOffering, Pai
         ..Default::default()
     };
     Ok((offering, services))
+}
+
+/// Elastic IPs are static NAT addresses that an account takes; none comes with a VM by itself.
+fn elastic(capabilities: &[(String, String, String)], shared: bool, services: &[(&str, &str)]) -> Result<()> {
+    let chosen = |name: &str, value: &str| capabilities.iter().any(|(_, c, v)| c.eq_ignore_ascii_case(name) && v.eq_ignore_ascii_case(value));
+    if !chosen("ElasticIp", "true") {
+        return Ok(());
+    }
+    let field = "servicecapabilitylist";
+    if !shared || !services.contains(&("StaticNat", "VirtualRouter")) {
+        return Err(Error::invalid(field, "ElasticIp is for Shared networks whose StaticNat the VirtualRouter provides"));
+    }
+    match chosen("AssociatePublicIP", "false") {
+        true => Ok(()),
+        false => Err(Error::Unsupported("VMs get no elastic IP by themselves: say AssociatePublicIP=false beside ElasticIp=true".into())),
+    }
 }
 
 /// Each service with its provider: the one named, or the usual one.

@@ -138,7 +138,7 @@ pub(crate) fn capability(of: &str, name: &str, value: &str) -> Result<()> {
     match known {
         None => Err(Error::invalid(field, format!("{of} has no capability {name}"))),
         Some((_, _, false)) => Err(Error::invalid(field, format!("the capability {name} of {of} is not to choose"))),
-        Some(("RedundantRouter" | "InlineMode" | "ElasticLb" | "ElasticIp", _, _)) if value.eq_ignore_ascii_case("true") => {
+        Some(("RedundantRouter" | "InlineMode" | "ElasticLb", _, _)) if value.eq_ignore_ascii_case("true") => {
             Err(Error::Unsupported(format!("The capability {name} of {of} is not supported")))
         }
         Some(_) => Ok(()),

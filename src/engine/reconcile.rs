@@ -18,6 +18,7 @@ impl Engine {
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
+                report("routers behind", engine.public_reconcile().await);
                 if now - expunged >= engine.settings.number("expunge.interval").max(1) * 1_000_000 {
                     expunged = now;
                     report("expunge", engine.expunge_due().await);

@@ -20,7 +20,7 @@ fn sum_of(resource: Limit) -> Option<&'static str> {
             "select cast(coalesce(sum(memory_mb), 0) as signed) from vm where removed is null and vm_type = 'User' and state not in ('Destroyed', 'Expunging', 'Error') and account_id in "
         }
         Limit::PublicIp => {
-            "select count(*) from ip_address join ip_range on ip_range.id = range_id where state = 'Allocated' and for_virtual_network = 1 and is_system = 0 and ip_address.account_id in "
+            "select count(*) from ip_address join ip_range on ip_range.id = range_id where state <> 'Free' and for_virtual_network = 1 and is_system = 0 and ip_address.account_id in "
         }
         Limit::Volume => {
             "select count(*) from volume where removed is null and state not in ('Destroy', 'Expunging', 'Expunged') and account_id in "

@@ -25,7 +25,8 @@ impl Engine {
             _ => {}
         }
         let inner = call.clone();
-        self.db
+        let (vm, networks) = self
+            .db
             .write(move |tx| {
                 Box::pin(async move {
                     let vm = tx.must::<Vm>(id).await?;
@@ -38,10 +39,15 @@ impl Engine {
                     tx.advance::<Vm>(id, &vm.state, vm.update_count, to.word(), vec![("destroyed", inner.now().into())]).await?;
                     usage(tx, &inner, "VM.DESTROY", &vm, vm.id, Some(&vm.name), Some(vm.service_offering_id), Some(vm.template_id), None)
                         .await?;
-                    tx.must(id).await
+                    let networks = inner.vm_nat_forget(tx, &inner, id).await?;
+                    Ok((tx.must(id).await?, networks))
                 })
             })
-            .await
+            .await?;
+        for network in networks {
+            self.public_apply_later(Some(network)).await;
+        }
+        Ok(vm)
     }
 
     /// Removes a destroyed VM with its root disk and addresses for good; data disks stay as volumes of their own.
@@ -78,17 +84,23 @@ async fn release_nics(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
 
 async fn release_addresses(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
     let (inner, id) = (call.clone(), plan.vm);
-    call.db
+    let networks = call
+        .db
         .write(move |tx| {
             Box::pin(async move {
+                let networks = inner.vm_nat_forget(tx, &inner, id).await?;
                 for nic in tx.find::<Nic>(Query::live().eq("vm_id", id)).await? {
                     inner.address_give_back(tx, nic.id).await?;
                     tx.remove::<Nic>(nic.id, inner.now()).await?;
                 }
-                Ok(())
+                Ok(networks)
             })
         })
-        .await
+        .await?;
+    for network in networks {
+        call.public_apply_later(Some(network)).await;
+    }
+    Ok(())
 }
 
 async fn delete_root_disk(call: &Call, plan: &mut ExpungeVm) -> Result<()> {

@@ -366,9 +366,14 @@ async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
     let Some(driver) = call.drivers.network(ROUTER) else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
-        let network = network_spec(&call.db.must::<Network>(nic.network_id).await?);
+        let row = call.db.must::<Network>(nic.network_id).await?;
+        let network = network_spec(&row);
         driver.implement(&network).await.map_err(from_driver)?;
         driver.prepare(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
+        // Public addresses that were taken before the network had a router.
+        if row.nat_applied < row.nat_sequence {
+            call.public_apply(row.id).await?;
+        }
     }
     Ok(())
 }

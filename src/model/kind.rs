@@ -12,6 +12,7 @@ pub enum Kind {
     DiskOffering,
     Domain,
     Event,
+    FirewallRule,
     GuestOs,
     GuestOsCategory,
     Host,
@@ -62,6 +63,7 @@ impl Kind {
             Self::DiskOffering => "disk offering",
             Self::Domain => "domain",
             Self::Event => "event",
+            Self::FirewallRule => "firewall rule",
             Self::GuestOs => "OS type",
             Self::GuestOsCategory => "OS category",
             Self::Host => "host",
@@ -121,6 +123,7 @@ impl Kind {
             Self::Provider => "PhysicalNetworkServiceProvider",
             Self::VirtualRouterElement => "VirtualRouterElement",
             Self::IpAddress => "IpAddress",
+            Self::FirewallRule => "FirewallRule",
             _ => "None",
         }
     }

@@ -55,6 +55,7 @@ ops! {
     Prepare "prepare" "`Network::prepare`",
     Release "release" "`Network::release`",
     ApplyRules "apply-rules" "`Network::apply_rules`",
+    ApplyPublic "apply-public" "`Network::apply_public`",
     Shutdown "shutdown" "`Network::shutdown`",
 }
 

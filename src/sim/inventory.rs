@@ -3,7 +3,7 @@ use crate::Sim;
 use crate::world::{Disk, HostState, Lease, Object, ObjectKind, Vm};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use stratus_drivers::{GroupRule, PowerState};
+use stratus_drivers::{GroupRule, PowerState, PublicSet};
 
 /// The world at one moment. It is taken shard by shard: take it when nothing moves, or expect to see a move half done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Inventory {
     pub stores: BTreeMap<String, BTreeMap<String, ObjectEntry>>,
     /// Leases by network and NIC; a network without any is up all the same.
     pub networks: BTreeMap<String, BTreeMap<String, LeaseEntry>>,
+    /// Public addresses that networks' routers answer for, where any were ever set.
+    pub public: BTreeMap<String, PublicSet>,
 }
 
 /// A host and what is on it.
@@ -138,6 +140,9 @@ impl Sim {
                 LeaseEntry { ip, mac, vm }
             };
             all.networks.insert(network.to_owned(), net.leases.iter().map(|(nic, lease)| (nic.clone(), entry(lease))).collect());
+            if net.public != PublicSet::default() {
+                all.public.insert(network.to_owned(), net.public.clone());
+            }
         });
         all
     }

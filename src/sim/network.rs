@@ -4,7 +4,7 @@ use crate::fault::Op;
 use crate::world::{Lease, Net, Record, answering};
 use async_trait::async_trait;
 use std::borrow::Cow::Borrowed;
-use stratus_drivers::{DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec};
+use stratus_drivers::{DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -24,6 +24,9 @@ impl Network for Sim {
     }
     async fn apply_members(&self, host: &str, members: &GroupMembers) -> Done {
         self.run(Op::ApplyRules, &[host, &members.group], || self.members_apply(host, members)).await
+    }
+    async fn apply_public(&self, network: &NetworkSpec, set: &PublicSet) -> Done {
+        self.run(Op::ApplyPublic, &[&network.uuid], || self.public_apply(&network.uuid, set)).await
     }
     async fn shutdown(&self, network: &NetworkSpec) -> Done {
         self.run(Op::Shutdown, &[&network.uuid], || self.network_shutdown(&network.uuid)).await
@@ -91,6 +94,18 @@ impl Sim {
             }
             self.note(&Record::Members { host: Borrowed(host), members: Borrowed(members) })?;
             state.members.insert(members.group.clone(), members.clone());
+            Ok(())
+        })
+    }
+
+    fn public_apply(&self, network: &str, set: &PublicSet) -> Done {
+        self.world.networks.with(network, |nets| {
+            let net = nets.get_mut(network).ok_or_else(|| DriverError::Missing(format!("network {network}")))?;
+            if net.public.sequence > set.sequence || net.public == *set {
+                return Ok(());
+            }
+            self.note(&Record::Public { network: Borrowed(network), set: Borrowed(set) })?;
+            net.public = set.clone();
             Ok(())
         })
     }

@@ -13,7 +13,7 @@ impl World {
             Record::DoubleStarts(count) => self.double_starts = self.double_starts.max(count),
             Record::Host { .. } | Record::HostGone { .. } | Record::Vm { .. } | Record::VmGone { .. } => return self.apply_host(record),
             Record::Rules { .. } | Record::Members { .. } => return self.apply_host(record),
-            Record::Net { .. } | Record::NetGone { .. } | Record::Lease { .. } | Record::LeaseGone { .. } => {
+            Record::Net { .. } | Record::NetGone { .. } | Record::Lease { .. } | Record::LeaseGone { .. } | Record::Public { .. } => {
                 return self.apply_network(record);
             }
             _ => return self.apply_storage(record),
@@ -100,6 +100,7 @@ impl World {
             Record::NetGone { network } => self.networks.with(&network, |nets| drop(nets.remove(&*network))),
             Record::Lease { network, nic, lease } => on(&network, &mut |net| net.put(&nic, (*lease).clone()))?,
             Record::LeaseGone { network, nic } => on(&network, &mut |net| net.take(&nic))?,
+            Record::Public { network, set } => on(&network, &mut |net| net.public = (*set).clone())?,
             _ => {}
         }
         Ok(())
@@ -140,6 +141,9 @@ impl World {
             for (nic, lease) in &net.leases {
                 put(Record::Lease { network: Borrowed(network), nic: Borrowed(nic), lease: Borrowed(lease) });
             }
+            if net.public != Default::default() {
+                put(Record::Public { network: Borrowed(network), set: Borrowed(&net.public) });
+            }
         });
         outcome
     }
@@ -150,7 +154,7 @@ impl World {
         self.hosts.each(|_, state| count += 1 + state.vms.len() + state.rules.len() + state.members.len());
         self.pools.each(|_, pool| count += 1 + pool.disks.len());
         self.stores.each(|_, store| count += 1 + store.objects.len());
-        self.networks.each(|_, net| count += 1 + net.leases.len());
+        self.networks.each(|_, net| count += 2 + net.leases.len());
         count as u64
     }
 }

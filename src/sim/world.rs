@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use stratus_drivers::{DriverError, GroupMembers, HostFacts, NetworkSpec, NicRules, PowerState, TemplateFacts, VmSpec};
+use stratus_drivers::{DriverError, GroupMembers, HostFacts, NetworkSpec, NicRules, PowerState, PublicSet, TemplateFacts, VmSpec};
 
 const SHARDS: usize = 64;
 
@@ -191,11 +191,13 @@ pub(crate) struct Net {
     pub leases: HashMap<String, Lease>,
     /// The NIC that holds an address.
     pub addresses: HashMap<String, String>,
+    /// What its router answers for.
+    pub public: PublicSet,
 }
 
 impl Net {
     pub fn new(spec: NetworkSpec) -> Self {
-        Self { spec, leases: HashMap::new(), addresses: HashMap::new() }
+        Self { spec, leases: HashMap::new(), addresses: HashMap::new(), public: PublicSet::default() }
     }
 
     /// Gives a lease; the caller has seen that the address is free.
@@ -246,6 +248,7 @@ pub(crate) enum Record<'a> {
     NetGone { network: Cow<'a, str> },
     Lease { network: Cow<'a, str>, nic: Cow<'a, str>, lease: Cow<'a, Lease> },
     LeaseGone { network: Cow<'a, str>, nic: Cow<'a, str> },
+    Public { network: Cow<'a, str>, set: Cow<'a, PublicSet> },
 }
 
 /// Everything there is.

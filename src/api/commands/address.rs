@@ -1,9 +1,9 @@
-//! Public addresses as they are. Acquiring them and the rules on them come with advanced networking: until then no rule can exist, and
-//! the lists of rules say so by being empty, because clients read them beside every VM.
+//! Public addresses: taken, listed, given back.
 use crate::prelude::*;
-use crate::views::address::{ForwardingRule, PublicIpAddress};
+use crate::views::address::PublicIpAddress;
+use stratus_engine::public_address::IpAssociate;
 
-found!(IpAddress => Kind::IpAddress);
+found!(IpAddress owned);
 
 /// Lists public addresses.
 #[derive(Command)]
@@ -55,7 +55,7 @@ impl Run for ListPublicIpAddresses {
             .eq_opt("physical_network_id", self.physicalnetworkid.map(|p| p.0.id));
         let mut q = store::Query::all()
             .eq_opt("id", self.id.map(|a| a.0.id))
-            .eq_opt("network_id", self.associatednetworkid.map(|n| n.0.id))
+            .eq_opt("associated_network_id", self.associatednetworkid.map(|n| n.0.id))
             .eq_opt("address", self.ipaddress)
             .eq_opt("source_nat", self.issourcenat)
             .eq_opt("static_nat", self.isstaticnat)
@@ -66,7 +66,7 @@ impl Run for ListPublicIpAddresses {
         match (self.allocatedonly, call.caller.is_root()) {
             // Free addresses belong to nobody, so only whose reach is everything sees them.
             (Some(false), true) => {}
-            _ => q = scope.apply(q.eq("state", "Allocated")),
+            _ => q = scope.apply(q.ne("state", "Free")),
         }
         if let Some(k) = &self.page.keyword {
             q = q.holds(&["address"], k);
@@ -79,61 +79,77 @@ impl Run for ListPublicIpAddresses {
     }
 }
 
-/// Lists port forwarding rules. Nothing makes them yet.
+/// Takes a public address for an account.
 #[derive(Command)]
-#[command(name = "listPortForwardingRules", roles = "all", answer = "portforwardingrule", view = ForwardingRule)]
-pub struct ListPortForwardingRules {
-    /// the rule with this ID
-    #[param(kind = "uuid")]
-    id: Refused,
-    /// those of an address
-    ipaddressid: Option<Ref<store::IpAddress>>,
-    /// those of a network
-    #[param(since = "4.3")]
+#[command(
+    name = "associateIpAddress",
+    roles = "all",
+    answer = "ipaddress",
+    view = PublicIpAddress,
+    event = "NET.IPASSIGN",
+    job = "acquiring a public IP address",
+    create
+)]
+pub struct AssociateIpAddress {
+    /// the account that is to own it; needs domainid
+    account: Option<String>,
+    /// the domain of the account
+    domainid: Option<Ref<store::Domain>>,
+    /// one that moves between zones; there are none, so only false
+    #[param(since = "4.2")]
+    isportable: Option<bool>,
+    /// the guest network that is to use it; a basic zone has one
     networkid: Option<Ref<store::Network>>,
-    #[param(flatten)]
-    scoped: Scoped,
-    #[param(flatten)]
-    tags: Tags,
-    #[param(flatten)]
-    page: Paging,
+    /// the project that is to own it
+    #[param(since = "3.0")]
+    projectid: Option<Ref<store::Project>>,
+    /// the region of a portable one
+    #[param(kind = "integer", since = "4.2")]
+    regionid: Refused,
+    /// the VPC that is to use it
+    #[param(kind = "uuid", since = "4.0")]
+    vpcid: Refused,
+    /// the zone, when no network says it
+    zoneid: Option<Ref<store::Zone>>,
 }
 
-impl Run for ListPortForwardingRules {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        self.scoped.scope(call, false).await?;
-        self.page.range(call)?;
-        Ok(Answer::list(0, Vec::<ForwardingRule>::new()))
+impl Create for AssociateIpAddress {
+    async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
+        if self.isportable == Some(true) {
+            return Err(Error::Unsupported("there are no portable IP addresses".into()));
+        }
+        let domain = self.domainid.map(|d| d.0);
+        let ask = IpAssociate {
+            owner: call.acting_owner(self.account.as_deref(), domain.as_ref(), self.projectid.as_ref().map(|p| &p.0)).await?,
+            zone: self.zoneid.map(|z| z.0),
+            network: self.networkid.map(|n| n.0),
+        };
+        let (address, job) = call.ip_associate(call, ask, job).await?;
+        Ok(Created { job, uuid: address.uuid })
+    }
+    async fn finish(call: &Call, id: i64) -> Result<Answer> {
+        let address = call.ip_associate_finish(call, id).await?;
+        views::one(views::address::of(call, vec![address]).await?)
     }
 }
 
-/// Lists the rules of static NAT addresses. Nothing makes them yet.
+/// Gives a public address back.
 #[derive(Command)]
-#[command(name = "listIpForwardingRules", roles = "all", answer = "ipforwardingrule", view = ForwardingRule)]
-pub struct ListIpForwardingRules {
-    /// the rule with this ID
-    #[param(kind = "uuid")]
-    id: Refused,
-    /// those of an address
-    ipaddressid: Option<Ref<store::IpAddress>>,
-    /// those of a VM
-    virtualmachineid: Option<Owned<store::Vm>>,
-    #[param(flatten)]
-    scoped: Scoped,
-    #[param(flatten)]
-    page: Paging,
+#[command(name = "disassociateIpAddress", roles = "all", event = "NET.IPRELEASE", job = "releasing a public IP address", on = "id")]
+pub struct DisassociateIpAddress {
+    /// the ID of the address
+    id: Owned<store::IpAddress>,
 }
 
-impl Run for ListIpForwardingRules {
+impl Run for DisassociateIpAddress {
     async fn run(self, call: &Call) -> Result<Answer> {
-        self.scoped.scope(call, false).await?;
-        self.page.range(call)?;
-        Ok(Answer::list(0, Vec::<ForwardingRule>::new()))
+        call.ip_release(call, self.id.0.id).await?;
+        Ok(Answer::success())
     }
 }
 
 pub(crate) fn register(r: &mut Registry) {
     r.add::<ListPublicIpAddresses>();
-    r.add::<ListPortForwardingRules>();
-    r.add::<ListIpForwardingRules>();
+    r.add::<AssociateIpAddress>();
+    r.add::<DisassociateIpAddress>();
 }

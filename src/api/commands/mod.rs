@@ -25,6 +25,7 @@ mod region;
 mod security_group;
 mod service_offering;
 mod ssh_key;
+mod static_nat;
 mod tag;
 mod template;
 mod traffic_type;
@@ -63,6 +64,7 @@ pub(crate) fn register(r: &mut Registry) {
     security_group::register(r);
     service_offering::register(r);
     ssh_key::register(r);
+    static_nat::register(r);
     tag::register(r);
     template::register(r);
     traffic_type::register(r);

@@ -120,6 +120,10 @@ pub struct Vm {
     pub isdynamicallyscalable: bool,
     /// whether it is on a virtual network
     pub forvirtualnetwork: Option<bool>,
+    /// the public address that stands for it
+    pub publicip: Option<String>,
+    /// the ID of that address
+    pub publicipid: Option<String>,
 }
 
 /// What stands beside a page of VMs, by key.
@@ -133,6 +137,8 @@ struct Beside {
     nics: HashMap<i64, Vec<Nic>>,
     groups: HashMap<i64, Vec<SecurityGroup>>,
     tags: HashMap<i64, Vec<Tag>>,
+    /// Public addresses by VM.
+    public: HashMap<i64, store::IpAddress>,
 }
 
 async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
@@ -159,6 +165,18 @@ async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
             macaddress: n.mac,
             ip6address: n.ip6,
         });
+    }
+    Ok(by_vm)
+}
+
+/// The public addresses that stand for VMs, by VM: of the default NIC where there are several.
+async fn public(call: &Call, ids: &[i64]) -> Result<HashMap<i64, store::IpAddress>> {
+    let mut by_vm = HashMap::new();
+    for chunk in ids.chunks(1000) {
+        let q = store::Query::all().within("vm_id", chunk.iter().copied()).eq("static_nat", true).order("nat_nic_id");
+        for address in call.db.find::<store::IpAddress>(q).await? {
+            by_vm.entry(address.vm_id.unwrap_or(0)).or_insert(address);
+        }
     }
     Ok(by_vm)
 }
@@ -194,6 +212,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
         nics: nics(call, &ids).await?,
         groups: groups(call, &ids).await?,
         tags: tag::by_thing(call, "UserVm", &ids).await?,
+        public: public(call, &ids).await?,
     };
     let root = call.caller.is_root();
     Ok(rows.into_iter().map(|v| one(v, &mut beside, root)).collect())
@@ -202,6 +221,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
 fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
     let (zone, template, offering) = (b.zones.get(&v.zone_id), b.templates.get(&v.template_id), b.offerings.get(&v.service_offering_id));
     let host = v.host_id.and_then(|h| b.hosts.get(&h));
+    let public = b.public.remove(&v.id);
     Vm {
         account: b.owners.account(v.account_id),
         projectid: b.owners.project_uuid(v.account_id),
@@ -238,6 +258,8 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
         displayvm: root.then_some(v.display_vm),
         isdynamicallyscalable: v.dynamically_scalable,
         forvirtualnetwork: None,
+        publicip: public.as_ref().map(|a| a.address.clone()),
+        publicipid: public.map(|a| a.uuid),
         id: v.uuid,
         name: v.name,
         displayname: v.display_name,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stratus_drivers::{
-    DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, Registry, SecondaryStorage, StorageUse, TemplateFacts,
+    DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, StorageUse, TemplateFacts,
 };
 use stratus_engine::group_rules::GroupRuleAsk;
 use stratus_engine::service_offering::{ServiceOfferingCreate, ServiceOfferingList};
@@ -42,6 +42,9 @@ impl Network for Notes {
     }
     async fn apply_members(&self, host: &str, members: &GroupMembers) -> Result<(), DriverError> {
         self.members.lock().unwrap().push((host.into(), members.clone()));
+        Ok(())
+    }
+    async fn apply_public(&self, _: &NetworkSpec, _: &PublicSet) -> Result<(), DriverError> {
         Ok(())
     }
     async fn shutdown(&self, _: &NetworkSpec) -> Result<(), DriverError> {

@@ -27,11 +27,15 @@ async fn conforms(sim: Arc<Sim>) {
     pool_conformance(&*sim, &*sim, &storage).await;
 
     let sequence = |nic: &str| sim.inventory().hosts["h0"].rules.get(nic).map(|set| set.sequence);
-    let net = NetworkCase { host: "h0".into(), network: network(), nics: [nic(1), nic(2)], vm: vm(1).name, sequence: Some(&sequence) };
+    let public = |network: &str| sim.inventory().public.get(network).map(|set| set.sequence);
+    let nics = [nic(1), nic(2)];
+    let net =
+        NetworkCase { host: "h0".into(), network: network(), nics, vm: vm(1).name, sequence: Some(&sequence), public: Some(&public) };
     network_conformance(&*sim, &net).await;
 
     let after = sim.inventory();
     assert_eq!((after.running, after.pools["p9"].len(), after.stores["s9"].len(), after.networks.len()), (0, 0, 0, 0));
+    assert!(after.public.is_empty());
 }
 
 #[tokio::test]

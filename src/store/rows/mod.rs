@@ -57,6 +57,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<Network>(),
         info::<IpRange>(),
         info::<IpAddress>(),
+        info::<FirewallRule>(),
         info::<Vnet>(),
         info::<Nic>(),
         info::<SecurityGroup>(),

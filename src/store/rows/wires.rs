@@ -66,6 +66,10 @@ table! {
         broadcast_uri: Option<String>, vlan: Option<String>, dns1: Option<String>, dns2: Option<String>,
         ip6_cidr: Option<String>, ip6_gateway: Option<String>, display_network: bool,
         restart_required: bool, state: String, update_count: i64, created: i64, removed: Option<i64>,
+        /// Grows with each change of the public addresses that the network's router carries.
+        nat_sequence: i64,
+        /// The one that the router took last.
+        nat_applied: i64,
     }
 }
 table! {
@@ -86,10 +90,35 @@ table! {
     /// One address of a range. Taken and given back by one conditional statement on `state`.
     IpAddress in "ip_address" {
         uuid: String, address: String, range_id: i64, network_id: i64, zone_id: i64, pod_id: Option<i64>,
-        /// `Free` or `Allocated`.
+        /// `Free` or `Allocated`; a public one on its way `Allocating` or `Releasing`.
         state: String,
         account_id: Option<i64>, domain_id: Option<i64>, nic_id: Option<i64>, vm_id: Option<i64>,
         source_nat: bool, static_nat: bool, is_system: bool, allocated: Option<i64>, update_count: i64,
+        /// The guest network whose router carries a public address.
+        associated_network_id: Option<i64>,
+        /// The NIC that a static NAT address stands for.
+        nat_nic_id: Option<i64>,
+        /// That NIC's own address.
+        guest_ip: Option<String>,
+        /// Names the present mapping; each new one has another.
+        nat_uuid: Option<String>,
+    }
+}
+table! {
+    /// A rule on a public address.
+    FirewallRule in "firewall_rule" {
+        uuid: String,
+        /// `StaticNat`: ports that a static NAT address forwards.
+        purpose: String,
+        ip_address_id: i64, network_id: i64, account_id: i64, domain_id: i64,
+        /// `tcp` or `udp`.
+        protocol: String,
+        first_port: i64, last_port: i64,
+        /// Who may come, as a comma list; everybody when there is none.
+        cidrs: Option<Text>,
+        /// `Add`, `Active`, `Revoke`.
+        state: String,
+        update_count: i64, created: i64, removed: Option<i64>,
     }
 }
 table! {
