@@ -12,21 +12,21 @@ use stratus_sim::{Fault, FaultKind, Op, Sim};
 use stratus_store::{Db, Host, HostCapacity, IpAddress, Nic, Placement, Query, ResourceCount, Sealer, StoragePool, User, Vm, Volume};
 
 /// The built-in zone on simulated machines, an administrator and a clock that moves when told.
-struct TestCloud {
-    engine: Arc<Engine>,
-    sim: Arc<Sim>,
-    clock: Arc<SteppedClock>,
-    registry: Arc<Registry>,
-    admin: Arc<Caller>,
-    zone: String,
-    template: String,
-    offering: String,
+pub struct TestCloud {
+    pub engine: Arc<Engine>,
+    pub sim: Arc<Sim>,
+    pub clock: Arc<SteppedClock>,
+    pub registry: Arc<Registry>,
+    pub admin: Arc<Caller>,
+    pub zone: String,
+    pub template: String,
+    pub offering: String,
     _dir: tempfile::TempDir,
 }
 
 impl TestCloud {
     /// On SQLite or on MariaDB; none where there is no MariaDB.
-    async fn new(maria: bool, zone: &str) -> Option<Self> {
+    pub async fn new(maria: bool, zone: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let db = match maria {
             true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
@@ -62,40 +62,40 @@ impl TestCloud {
         Some(cloud)
     }
 
-    async fn try_as(&self, caller: &Arc<Caller>, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
+    pub async fn try_as(&self, caller: &Arc<Caller>, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
         let params: BTreeMap<String, String> = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         self.registry.call_and_wait(&self.engine, caller, command, params).await
     }
-    async fn ask(&self, command: &str, params: &[(&str, &str)]) -> Value {
+    pub async fn ask(&self, command: &str, params: &[(&str, &str)]) -> Value {
         let outcome = self.try_as(&self.admin, command, params).await;
         outcome.unwrap_or_else(|e| panic!("{command}: {e} ({:?})", std::error::Error::source(&e).map(ToString::to_string)))
     }
-    async fn first(&self, command: &str, key: &str, params: &[(&str, &str)]) -> String {
+    pub async fn first(&self, command: &str, key: &str, params: &[(&str, &str)]) -> String {
         let found = self.ask(command, params).await;
         found[key][0]["id"].as_str().unwrap_or_else(|| panic!("{command}: {found}")).to_owned()
     }
-    async fn try_deploy(&self, caller: &Arc<Caller>, more: &[(&str, &str)]) -> Result<Value, Error> {
+    pub async fn try_deploy(&self, caller: &Arc<Caller>, more: &[(&str, &str)]) -> Result<Value, Error> {
         let mut params = vec![("zoneid", &*self.zone), ("templateid", &self.template), ("serviceofferingid", &self.offering)];
         params.extend(more);
         self.try_as(caller, "deployVirtualMachine", &params).await
     }
-    async fn deploy(&self) -> String {
+    pub async fn deploy(&self) -> String {
         let vm = self.try_deploy(&self.admin.clone(), &[]).await.unwrap()["virtualmachine"].clone();
         assert_eq!(vm["state"], "Running", "{vm}");
         vm["id"].as_str().unwrap().to_owned()
     }
-    async fn vm(&self, uuid: &str) -> Vm {
+    pub async fn vm(&self, uuid: &str) -> Vm {
         self.engine.db.find_one(Query::all().eq("uuid", uuid)).await.unwrap().unwrap()
     }
     /// A new account of type user with one user.
-    async fn user(&self, name: &str) -> Arc<Caller> {
+    pub async fn user(&self, name: &str) -> Arc<Caller> {
         let who = [("username", name), ("password", "p"), ("firstname", "A"), ("lastname", "B"), ("email", "a@example.com")];
         self.ask("createAccount", &[&who[..], &[("accounttype", "0")]].concat()).await;
         let user = self.engine.db.find_one::<User>(Query::live().eq("username", name)).await.unwrap().unwrap();
         Arc::new(self.engine.caller_of(&user, Source::Key).await.unwrap())
     }
     /// Waits for the jobs that nobody waits for.
-    async fn idle(&self) {
+    pub async fn idle(&self) {
         let pending = self.engine.db.find::<stratus_store::Job>(Query::live().eq("status", 0)).await.unwrap();
         for job in pending {
             let ended = self.engine.job_wait(job.id, std::time::Duration::from_secs(60)).await.unwrap();
@@ -103,7 +103,7 @@ impl TestCloud {
         }
     }
     /// How much of its hosts and pools is taken: MHz, bytes of memory, bytes of disks.
-    async fn taken(&self) -> (i64, i64, i64) {
+    pub async fn taken(&self) -> (i64, i64, i64) {
         let hosts = self.engine.db.find::<HostCapacity>(Query::all()).await.unwrap();
         let pools = self.engine.db.find::<StoragePool>(Query::live()).await.unwrap();
         let sum = |f: fn(&HostCapacity) -> i64| hosts.iter().map(f).sum();
@@ -111,7 +111,7 @@ impl TestCloud {
     }
 
     /// Nothing is wrong at rest, and the simulated world is what the rows say.
-    async fn settled(&self, when: &str) {
+    pub async fn settled(&self, when: &str) {
         assert_eq!(self.engine.check().await.unwrap(), Vec::<String>::new(), "{when}");
         let world = self.sim.inventory();
         assert!(world.doubles.is_empty() && world.double_starts == 0, "{when}: {:?}, {}", world.doubles, world.double_starts);
@@ -155,6 +155,8 @@ macro_rules! on_both {
         }
     };
 }
+
+pub(super) use on_both;
 
 on_both! {
     a_vm_lives_and_ends in stratus::simulate::BUILT_IN;

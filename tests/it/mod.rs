@@ -1,3 +1,4 @@
+mod addresses;
 mod bad_input;
 mod clients;
 mod cloud;
