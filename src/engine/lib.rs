@@ -25,6 +25,7 @@ pub mod disk_offering;
 pub mod domain;
 pub mod ec2_facts;
 pub mod ec2_id;
+pub mod ec2_networks;
 mod engine;
 pub mod event;
 mod events;

@@ -97,12 +97,6 @@ impl Engine {
         if a.source_nat || a.is_system {
             return Err(Error::invalid("id", format!("{} is held by the cloud itself, for a network or a router", a.address)));
         }
-        match a.state.as_str() {
-            // This job before a restart.
-            "Free" if call.job.is_some() => return Ok(()),
-            "Free" => return Err(Error::not_found(Kind::IpAddress, a.uuid)),
-            _ => {}
-        }
         // An account that is deleted gives several back in one job.
         RELEASE_IP.run(call, id as u32, OfAddress { address: id }).await.map(drop)
     }
@@ -263,6 +257,7 @@ async fn begin(call: &Call, plan: &mut OfAddress) -> Result<()> {
                 match a.state.as_str() {
                     "Releasing" => return Ok(()),
                     "Allocated" => {}
+                    "Free" => return Err(Error::not_found(Kind::IpAddress, a.uuid)),
                     _ => return Err(wrong_state(&a, "only an allocated address is given back")),
                 }
                 tx.advance::<IpAddress>(id, "Allocated", a.update_count, "Releasing", Vec::new()).await?;

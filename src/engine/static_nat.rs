@@ -15,7 +15,7 @@ use stratus_model::{Error, Kind, Result, VmState};
 use stratus_store::{FirewallRule, IpAddress, IpRange, Job, Network, NetworkOffering, Nic, OfferingService, Query, Tx, Value, Vm, sql};
 use uuid::Uuid;
 
-/// States of a VM that an address can stand for.
+/// States of a VM that an address can stand for, once it has run: one that fails its first start loses its own address.
 const ALIVE: [VmState; 5] = [VmState::Starting, VmState::Running, VmState::Stopping, VmState::Stopped, VmState::Migrating];
 
 static FORGET_NAT: Saga<ForgetNat> = saga!("static-nat-disable": forget undo remember, tell_router);
@@ -82,8 +82,8 @@ impl Engine {
         if a.account_id != Some(vm.account_id) {
             return Err(Error::invalid("virtualmachineid", "the VM and the address must be of one account"));
         }
-        if !ALIVE.contains(&vm.vm_state()) {
-            return Err(wrong_state(vm, "a public address stands for a VM that is not destroyed"));
+        if !vm.has_run || !ALIVE.contains(&vm.vm_state()) {
+            return Err(wrong_state(vm, "a public address stands for a VM that has started and is not destroyed"));
         }
         let home = a.associated_network_id.ok_or_else(|| Error::internal("a public address without network"))?;
         if network.is_some_and(|n| n != home) {
@@ -280,14 +280,15 @@ impl Engine {
 
 /// Holds the row of a VM that an address can stand for until the transaction ends. False when there is none.
 async fn hold(tx: &mut Tx, vm: i64) -> Result<bool> {
-    let alive = Query::live().eq("id", vm).within("state", ALIVE.map(VmState::word));
+    let alive = Query::live().eq("id", vm).eq("has_run", true).within("state", ALIVE.map(VmState::word));
     tx.take::<Vm>(alive, "launch_index = launch_index", Vec::new()).await
 }
 
 /// Binds address and NIC in one conditional statement. The VM's row is held: its end and this do not pass each other.
 async fn claim(tx: &mut Tx, call: &Call, address: i64, vm: &Vm, nic: &Nic) -> Result<()> {
     if !hold(tx, vm.id).await? {
-        return Err(wrong_state(&tx.must::<Vm>(vm.id).await?, "a public address stands for a VM that is not destroyed"));
+        let why = "a public address stands for a VM that has started and is not destroyed";
+        return Err(wrong_state(&tx.must::<Vm>(vm.id).await?, why));
     }
     let ip = nic.ip4.clone().unwrap_or_default();
     let mine = Query::all().eq("nat_nic_id", nic.id).eq("guest_ip", ip.as_str());

@@ -1,4 +1,5 @@
 //! What a table cannot say. A mapping names these functions; a test sees to it that each name is there.
+mod addresses;
 mod attribute;
 mod disks;
 mod groups;
@@ -27,7 +28,8 @@ pub type Group = fn(Vec<Value>) -> Vec<Value>;
 
 const FUNCTIONS: &[(&str, Function)] = &[
     ("account_attributes", |cx| Box::pin(places::account_attributes(cx))),
-    ("addresses", |cx| Box::pin(async move { places::addresses(cx) })),
+    ("allocate_address", |cx| Box::pin(addresses::allocate(cx))),
+    ("associate_address", |cx| Box::pin(addresses::associate(cx))),
     ("attach_volume", |cx| Box::pin(disks::attach(cx))),
     ("authorize_ingress", |cx| Box::pin(rules::authorize(cx))),
     ("create_group", |cx| Box::pin(groups::create(cx))),
@@ -38,13 +40,16 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("delete_tags", |cx| Box::pin(tags::delete(cx))),
     ("delete_volume", |cx| Box::pin(disks::delete(cx))),
     ("detach_volume", |cx| Box::pin(disks::detach(cx))),
+    ("disassociate_address", |cx| Box::pin(addresses::disassociate(cx))),
     ("import_key", |cx| Box::pin(keys::import(cx))),
     ("instance_attribute", |cx| Box::pin(attribute::describe(cx))),
+    ("release_address", |cx| Box::pin(addresses::release(cx))),
     ("revoke_ingress", |cx| Box::pin(rules::revoke(cx))),
     ("run_instances", |cx| Box::pin(launch::run(cx))),
 ];
 
 const GATHERS: &[(&str, Gather)] = &[
+    ("addresses", |cx, records| Box::pin(addresses::gather(cx, records))),
     ("groups", |cx, records| Box::pin(groups::gather(cx, records))),
     ("images", |cx, records| Box::pin(images::gather(cx, records))),
     ("instance_status", |cx, records| Box::pin(instances::status(cx, records))),

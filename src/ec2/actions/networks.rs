@@ -35,7 +35,7 @@ pub async fn place(cx: &Cx, zone: &Value, groups: Groups, native: &mut Parameter
 }
 
 /// A network of an advanced zone: the one with security groups, else an isolated one of the account, else a new one.
-async fn network(cx: &Cx, zone: &str, groups: bool) -> Outcome<String> {
+pub async fn network(cx: &Cx, zone: &str, groups: bool) -> Outcome<String> {
     let query = match groups {
         true => pairs([("zoneid", zone), ("supportedservices", "SecurityGroup")]),
         false => pairs([("zoneid", zone), ("type", "Isolated")]),

@@ -5,7 +5,7 @@ use crate::{Cx, Outcome};
 use serde_json::{Value, json};
 
 /// The name of the region this server is.
-async fn region(cx: &Cx) -> Outcome<String> {
+pub async fn region(cx: &Cx) -> Outcome<String> {
     let regions = cx.list("listRegions", Parameters::new()).await?;
     Ok(regions.first().map(|r| text(r, "name")).filter(|n| !n.is_empty()).unwrap_or("ROOT").to_owned())
 }
@@ -89,20 +89,6 @@ pub async fn account_attributes(cx: &Cx) -> Outcome<Value> {
     }
     let shown = all.into_iter().filter(|(name, _)| asked.is_empty() || asked.contains(name));
     Ok(json!({ "all": shown.map(|(name, values)| json!({ "name": name, "values": values })).collect::<Vec<_>>() }))
-}
-
-/// `DescribeAddresses`: nobody can have an elastic address yet, so there are none; one that is asked for is not there.
-pub fn addresses(cx: &Cx) -> Outcome<Value> {
-    crate::filters::parse(&cx.input, cx.action, &cx.version)?;
-    for (parameter, code) in [("PublicIp", "InvalidAddress.NotFound"), ("AllocationId", "InvalidAllocationID.NotFound")] {
-        if let Some(asked) = cx.input.list(parameter).first() {
-            return Err(crate::Fault::new(code, format!("Address '{asked}' not found")));
-        }
-    }
-    if cx.input.flag("DryRun") {
-        return Err(crate::run::dry_run());
-    }
-    Ok(json!({ "all": Vec::<Value>::new() }))
 }
 
 /// A limit of the account; a large number stands for none.

@@ -13,6 +13,8 @@ pub const UNSUPPORTED: &str = include_str!("../../../mappings/ec2/unsupported.to
 pub const KNOWN: &str = include_str!("../../../mappings/ec2/actions.toml");
 /// An action a file.
 pub const ACTIONS: &[(&str, &str)] = mappings![
+    "AllocateAddress",
+    "AssociateAddress",
     "AttachVolume",
     "AuthorizeSecurityGroupIngress",
     "CreateKeyPair",
@@ -25,6 +27,7 @@ pub const ACTIONS: &[(&str, &str)] = mappings![
     "DeleteVolume",
     "DescribeAccountAttributes",
     "DescribeAddresses",
+    "DescribeAddressesAttribute",
     "DescribeAvailabilityZones",
     "DescribeImages",
     "DescribeInstanceAttribute",
@@ -37,8 +40,10 @@ pub const ACTIONS: &[(&str, &str)] = mappings![
     "DescribeTags",
     "DescribeVolumes",
     "DetachVolume",
+    "DisassociateAddress",
     "ImportKeyPair",
     "RebootInstances",
+    "ReleaseAddress",
     "RevokeSecurityGroupIngress",
     "RunInstances",
     "StartInstances",
