@@ -4,7 +4,8 @@ use crate::public_address::public_ranges;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Limit, Result, VmState};
 use stratus_store::{
-    Account, Domain, FirewallRule, HostCapacity, IpAddress, IpRange, Job, Network, Nic, Placement, Query, ResourceCount, StoragePool, Vm, Vnet, Volume,
+    Account, Domain, FirewallRule, HostCapacity, IpAddress, IpRange, Job, Network, Nic, Placement, Query, ResourceCount, StoragePool, Vm,
+    Vnet, Volume,
 };
 
 impl Engine {
@@ -185,7 +186,8 @@ impl Engine {
             if !a.static_nat {
                 continue;
             }
-            let nic = a.nat_nic_id.and_then(|n| nics.get(&n)).filter(|n| n.removed.is_none() && n.ip4 == a.guest_ip && Some(n.vm_id) == a.vm_id);
+            let nic =
+                a.nat_nic_id.and_then(|n| nics.get(&n)).filter(|n| n.removed.is_none() && n.ip4 == a.guest_ip && Some(n.vm_id) == a.vm_id);
             let vm = a.vm_id.and_then(|v| vms.get(&v)).filter(|v| v.removed.is_none() && Some(v.account_id) == a.account_id);
             if nic.is_none() || vm.is_none_or(|v| matches!(v.vm_state(), VmState::Destroyed | VmState::Expunging)) {
                 found.push(format!("public address {} stands for NIC {:?}, which is not there", a.address, a.nat_nic_id));
@@ -196,7 +198,9 @@ impl Engine {
         }
         let standing: HashSet<i64> = rows.iter().filter(|a| a.static_nat).map(|a| a.id).collect();
         let rules = self.db.find::<FirewallRule>(Query::live()).await?;
-        found.extend(rules.iter().filter(|r| !standing.contains(&r.ip_address_id)).map(|r| format!("rule {} is on no static NAT address", r.uuid)));
+        found.extend(
+            rules.iter().filter(|r| !standing.contains(&r.ip_address_id)).map(|r| format!("rule {} is on no static NAT address", r.uuid)),
+        );
         found.extend(self.public_behind().await?.iter().map(|n| format!("the router of network {n} was not told of all public addresses")));
         Ok(())
     }

@@ -73,7 +73,8 @@ impl Engine {
                     let zone = zone_of(tx, &ask).await?;
                     let network = match (ask.for_virtual_network, zone.network_type.as_str()) {
                         (true, "Basic") if !gives_elastic_ips(tx, &zone).await? => {
-                            let why = "a basic zone has guest ranges only (say false and a podid), unless its network offering gives elastic IPs";
+                            let why =
+                                "a basic zone has guest ranges only (say false and a podid), unless its network offering gives elastic IPs";
                             return Err(Error::invalid("forvirtualnetwork", why));
                         }
                         (true, _) if ask.pod.is_some() => return Err(Error::invalid("podid", "a public range is of the whole zone")),

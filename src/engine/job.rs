@@ -3,8 +3,8 @@ use crate::{Call, Engine, ListScope, Listing};
 use std::collections::HashMap;
 use stratus_model::{Error, Kind, Micros, Result, Role};
 use stratus_store::{
-    Account, Domain, FirewallRule, Host, IpAddress, Job, Network, PhysicalNetwork, Provider, Query, RouterElement, SecurityGroup, StoragePool, Table,
-    Template, TrafficType, User, Vm, Volume,
+    Account, Domain, FirewallRule, Host, IpAddress, Job, Network, PhysicalNetwork, Provider, Query, RouterElement, SecurityGroup,
+    StoragePool, Table, Template, TrafficType, User, Vm, Volume,
 };
 
 /// Which jobs a list shows.

@@ -344,7 +344,8 @@ fn plan(ask: NetworkOfferingCreate, now: Micros) -> Result<(NetworkOffering, Pai
 
 /// Elastic IPs are static NAT addresses that an account takes; none comes with a VM by itself.
 fn elastic(capabilities: &[(String, String, String)], shared: bool, services: &[(&str, &str)]) -> Result<()> {
-    let chosen = |name: &str, value: &str| capabilities.iter().any(|(_, c, v)| c.eq_ignore_ascii_case(name) && v.eq_ignore_ascii_case(value));
+    let chosen =
+        |name: &str, value: &str| capabilities.iter().any(|(_, c, v)| c.eq_ignore_ascii_case(name) && v.eq_ignore_ascii_case(value));
     if !chosen("ElasticIp", "true") {
         return Ok(());
     }

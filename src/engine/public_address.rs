@@ -311,10 +311,11 @@ async fn free(call: &Call, plan: &mut OfAddress) -> Result<()> {
 
 /// Makes an address free, and its place in the owner's count.
 async fn freed(tx: &mut Tx, call: &Call, a: &IpAddress) -> Result<()> {
-    if tx.take::<IpAddress>(Query::all().eq("id", a.id).eq("state", a.state.as_str()), FREE, Vec::new()).await? {
-        if let Some(account) = a.account_id {
-            call.give_back(tx, account, &[(Limit::PublicIp, 1)]).await?;
-        }
+    let as_read = Query::all().eq("id", a.id).eq("state", a.state.as_str());
+    if tx.take::<IpAddress>(as_read, FREE, Vec::new()).await?
+        && let Some(account) = a.account_id
+    {
+        call.give_back(tx, account, &[(Limit::PublicIp, 1)]).await?;
     }
     Ok(())
 }

@@ -51,16 +51,21 @@ pub fn topic(r: &FirewallRule) -> Topic {
 impl Engine {
     /// Lets a public address stand for a VM's address: on its default NIC in the address's network, or the one given. Again for the
     /// same VM it changes nothing.
-    pub async fn static_nat_enable(&self, call: &Call, address: IpAddress, vm: Vm, network: Option<i64>, guest: Option<String>) -> Result<()> {
+    pub async fn static_nat_enable(
+        &self,
+        call: &Call,
+        address: IpAddress,
+        vm: Vm,
+        network: Option<i64>,
+        guest: Option<String>,
+    ) -> Result<()> {
         let nic = self.nat_target(&address, &vm, network, guest.as_deref()).await?;
         let (inner, id) = (call.clone(), address.id);
         let network = nic.network_id;
         self.db.write(move |tx| Box::pin(async move { claim(tx, &inner, id, &vm, &nic).await })).await?;
         if let Err(e) = self.public_apply(network).await {
             let inner = call.clone();
-            self.db
-                .write(move |tx| Box::pin(async move { nat_forget(tx, &inner, Query::all().eq("id", id)).await.map(drop) }))
-                .await?;
+            self.db.write(move |tx| Box::pin(async move { nat_forget(tx, &inner, Query::all().eq("id", id)).await.map(drop) })).await?;
             self.public_apply_later(Some(network)).await;
             return Err(e);
         }
@@ -125,7 +130,10 @@ impl Engine {
                     // Whoever opens ports of this address at the same time waits here, and then sees ours.
                     let held = Query::all().eq("id", ask.address.id).eq("state", "Allocated").eq("static_nat", true);
                     if !tx.take::<IpAddress>(held, "update_count = update_count + 1", Vec::new()).await? {
-                        return Err(Error::invalid("ipaddressid", format!("{} does not stand for a VM: enable static NAT first", ask.address.address)));
+                        return Err(Error::invalid(
+                            "ipaddressid",
+                            format!("{} does not stand for a VM: enable static NAT first", ask.address.address),
+                        ));
                     }
                     let network = tx.must::<Network>(ask.address.associated_network_id.unwrap_or(0)).await?;
                     if is_elastic(&tx.must::<NetworkOffering>(network.offering_id).await?) {
@@ -298,7 +306,12 @@ async fn claim(tx: &mut Tx, call: &Call, address: i64, vm: &Vm, nic: &Nic) -> Re
             false => Err(Error::RuleConflict(format!("The VM's address {ip} has the public address {} already", other.address))),
         };
     }
-    let free = Query::all().eq("id", address).eq("state", "Allocated").eq("static_nat", false).eq("source_nat", false).eq("account_id", vm.account_id);
+    let free = Query::all()
+        .eq("id", address)
+        .eq("state", "Allocated")
+        .eq("static_nat", false)
+        .eq("source_nat", false)
+        .eq("account_id", vm.account_id);
     let set = "static_nat = 1, vm_id = ?, nat_nic_id = ?, guest_ip = ?, nat_uuid = ?, update_count = update_count + 1";
     let args: Vec<Value> = vec![vm.id.into(), nic.id.into(), ip.into(), Uuid::new_v4().to_string().into()];
     if !tx.take::<IpAddress>(free, set, args).await? {
@@ -431,7 +444,10 @@ async fn refuse_overlap(tx: &mut Tx, rule: &FirewallRule) -> Result<()> {
     match tx.find_one::<FirewallRule>(others).await? {
         None => Ok(()),
         Some(o) => {
-            let why = format!("{} {}-{} overlaps rule {} ({}-{})", rule.protocol, rule.first_port, rule.last_port, o.uuid, o.first_port, o.last_port);
+            let why = format!(
+                "{} {}-{} overlaps rule {} ({}-{})",
+                rule.protocol, rule.first_port, rule.last_port, o.uuid, o.first_port, o.last_port
+            );
             Err(Error::RuleConflict(why))
         }
     }

@@ -89,7 +89,10 @@ async fn an_elastic_ip_lives_and_ends(c: TestCloud) {
     assert!(c.routed().is_empty());
     assert_eq!(c.counted(2).await, 0);
     let jobs = ["Scheduled", "Started", "Completed"];
-    assert_eq!((c.events("NET.IPASSIGN").await, c.events("NET.IPRELEASE").await), (jobs.map(String::from).into(), jobs.map(String::from).into()));
+    assert_eq!(
+        (c.events("NET.IPASSIGN").await, c.events("NET.IPRELEASE").await),
+        (jobs.map(String::from).into(), jobs.map(String::from).into())
+    );
     // The second enabling changed nothing.
     assert_eq!((c.events("STATICNAT.ENABLE").await.len(), c.events("STATICNAT.DISABLE").await.len()), (1, 3));
     let facts = c.engine.db.find::<UsageEvent>(Query::all().within("event_type", ["NET.IPASSIGN", "NET.IPRELEASE"])).await.unwrap();
@@ -107,7 +110,10 @@ async fn an_elastic_ip_lives_and_ends(c: TestCloud) {
     }
     let other = c.user("eve").await;
     assert!(matches!(c.try_as(&other, "disassociateIpAddress", &[("id", &again)]).await, Err(Error::Denied(_))));
-    assert!(matches!(c.try_as(&other, "enableStaticNat", &[("ipaddressid", &again), ("virtualmachineid", &vm)]).await, Err(Error::Denied(_))));
+    assert!(matches!(
+        c.try_as(&other, "enableStaticNat", &[("ipaddressid", &again), ("virtualmachineid", &vm)]).await,
+        Err(Error::Denied(_))
+    ));
     assert!(matches!(c.try_as(&c.admin, "associateIpAddress", &[]).await, Err(Error::Missing { .. })));
     c.try_as(&c.admin, "associateIpAddress", &[("networkid", &network)]).await.unwrap();
     c.routed_as_written("at the end").await;

@@ -74,7 +74,9 @@ pub struct CreateIpForwardingRule {
 impl Create for CreateIpForwardingRule {
     async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
         if self.openfirewall == Some(false) {
-            return Err(Error::Unsupported("the ports of a static NAT rule are open to its cidrlist; there is no firewall beside it".into()));
+            return Err(Error::Unsupported(
+                "the ports of a static NAT rule are open to its cidrlist; there is no firewall beside it".into(),
+            ));
         }
         let ask = PortsOpen {
             address: self.ipaddressid.0,
@@ -94,7 +96,13 @@ impl Create for CreateIpForwardingRule {
 
 /// Closes the ports of a rule.
 #[derive(Command)]
-#[command(name = "deleteIpForwardingRule", roles = "all", event = "NET.RULEDELETE", job = "closing ports of a static NAT address", on = "id")]
+#[command(
+    name = "deleteIpForwardingRule",
+    roles = "all",
+    event = "NET.RULEDELETE",
+    job = "closing ports of a static NAT address",
+    on = "id"
+)]
 pub struct DeleteIpForwardingRule {
     /// the ID of the rule
     id: Owned<store::FirewallRule>,

@@ -29,8 +29,7 @@ async fn conforms(sim: Arc<Sim>) {
     let sequence = |nic: &str| sim.inventory().hosts["h0"].rules.get(nic).map(|set| set.sequence);
     let public = |network: &str| sim.inventory().public.get(network).map(|set| set.sequence);
     let nics = [nic(1), nic(2)];
-    let net =
-        NetworkCase { host: "h0".into(), network: network(), nics, vm: vm(1).name, sequence: Some(&sequence), public: Some(&public) };
+    let net = NetworkCase { host: "h0".into(), network: network(), nics, vm: vm(1).name, sequence: Some(&sequence), public: Some(&public) };
     network_conformance(&*sim, &net).await;
 
     let after = sim.inventory();
