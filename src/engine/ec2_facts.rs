@@ -2,13 +2,14 @@
 //! Each verb answers for a whole page of things in one question a table. Whoever calls has seen the things through a native list, which
 //! is where it was decided that the caller may.
 use crate::Engine;
+use crate::ec2_attribute::Attributes;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{JobStatus, Kind, Result};
-use stratus_store::{Detail, Domain, Job, OsType, Query, SecurityGroup, SshKeyPair, Template, Vm, Volume};
+use stratus_store::{Domain, Job, OsType, Query, SecurityGroup, SshKeyPair, Template, Vm, Volume};
 
 const CHUNK: usize = 500;
-/// Names of the details in which the doors keep what no column holds.
-const DEVICE: &str = "ec2.device";
+/// The attribute that keeps an attachment's device name.
+const DEVICE: &str = "device";
 
 /// What is known of a VM beside its native record.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +30,10 @@ pub struct VmFacts {
     pub job: Option<String>,
     /// Its disks, by device number.
     pub disks: Vec<DiskFacts>,
+    /// Microseconds at which it was destroyed.
+    pub destroyed: Option<i64>,
+    /// What clients of the door said of it.
+    pub attributes: Attributes,
 }
 
 /// What is known of a volume beside its native record.
@@ -46,6 +51,10 @@ pub struct DiskFacts {
     pub delete_with_vm: bool,
     /// The native command that works on it or waits to.
     pub job: Option<String>,
+    /// Its size in bytes.
+    pub bytes: i64,
+    /// What clients of the door said of it.
+    pub attributes: Attributes,
 }
 
 impl Engine {
@@ -59,6 +68,7 @@ impl Engine {
             let jobs = self.pending(Kind::Vm, &keys).await?;
             let systems = self.db.by_ids::<OsType>(vms.iter().map(|v| v.os_type_id)).await?;
             let templates = self.db.by_ids::<Template>(vms.iter().map(|v| v.template_id)).await?;
+            let mut attributes = self.ec2_attributes("i", chunk).await?;
             for vm in vms {
                 let fact = VmFacts {
                     launched: vm.started.unwrap_or(vm.created),
@@ -68,6 +78,8 @@ impl Engine {
                     disks: disks.remove(&vm.id).unwrap_or_default(),
                     reservation: vm.reservation,
                     launch_index: vm.launch_index,
+                    destroyed: vm.destroyed,
+                    attributes: attributes.remove(&vm.uuid).unwrap_or_default(),
                     user_data: vm.user_data,
                 };
                 facts.insert(vm.uuid, fact);
@@ -99,16 +111,18 @@ impl Engine {
     async fn facts_of(&self, volumes: Vec<Volume>) -> Result<Vec<(i64, DiskFacts)>> {
         let keys: Vec<i64> = volumes.iter().map(|v| v.id).collect();
         let jobs = self.pending(Kind::Volume, &keys).await?;
-        let query = Query::all().eq("resource_type", Kind::Volume.instance_type()).eq("name", DEVICE).within("resource_id", keys);
-        let named: HashMap<i64, String> = self.db.find::<Detail>(query).await?.into_iter().map(|d| (d.resource_id, d.content)).collect();
+        let uuids: Vec<String> = volumes.iter().map(|v| v.uuid.clone()).collect();
+        let mut attributes = self.ec2_attributes("vol", &uuids).await?;
         let facts = volumes.into_iter().map(|v| {
+            let attributes = attributes.remove(&v.uuid).unwrap_or_default();
             let disk = DiskFacts {
                 device: v.device_id.unwrap_or(0),
-                named: named.get(&v.id).cloned(),
+                named: attributes.get(DEVICE).cloned(),
                 attached: v.attached,
-                // A root disk is part of its VM.
-                delete_with_vm: v.delete_with_vm || v.volume_type == "ROOT",
+                delete_with_vm: v.delete_with_vm,
                 job: jobs.get(&v.id).cloned(),
+                bytes: v.size_bytes,
+                attributes,
                 uuid: v.uuid,
             };
             (v.vm_id.unwrap_or(0), disk)
@@ -127,26 +141,7 @@ impl Engine {
 
     /// Remembers the device name that an attachment was asked for, or forgets it.
     pub async fn ec2_device_set(&self, volume_uuid: &str, device: Option<&str>) -> Result<()> {
-        let volume = self.db.by_uuid::<Volume>(Kind::Volume, volume_uuid).await?;
-        let device = device.map(str::to_owned);
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    let kind = Kind::Volume.instance_type();
-                    tx.delete::<Detail>(Query::all().eq("resource_type", kind).eq("resource_id", volume.id).eq("name", DEVICE)).await?;
-                    let Some(content) = device else { return Ok(()) };
-                    let mut detail = Detail {
-                        resource_type: kind.into(),
-                        resource_id: volume.id,
-                        resource_uuid: volume.uuid,
-                        name: DEVICE.into(),
-                        content,
-                        ..Default::default()
-                    };
-                    tx.insert(&mut detail).await.map(drop)
-                })
-            })
-            .await
+        self.ec2_attributes_set("vol", &[volume_uuid.to_owned()], &[(DEVICE, device)]).await
     }
 
     /// Whether templates want hardware virtualisation, by uuid.

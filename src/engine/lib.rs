@@ -23,6 +23,7 @@ pub mod cluster;
 pub mod configuration;
 pub mod disk_offering;
 pub mod domain;
+pub mod ec2_attribute;
 pub mod ec2_facts;
 pub mod ec2_id;
 pub mod ec2_networks;

@@ -84,6 +84,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<Tag>(),
         info::<Detail>(),
         info::<Ec2Id>(),
+        info::<Ec2Attribute>(),
         info::<ClientToken>(),
     ]
 }

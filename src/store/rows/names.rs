@@ -21,6 +21,14 @@ table! {
     }
 }
 table! {
+    /// What a client of the AWS doors said of a thing and no native column holds: `disableApiTermination` of an instance.
+    Ec2Attribute in "ec2_attribute" {
+        /// The prefix: `i`, `vol`, `ami` …
+        kind: String,
+        uuid: String, name: String, content: Text,
+    }
+}
+table! {
     /// A client token that made something: repeating the call gives the same answer.
     ClientToken in "client_token" { account_id: i64, action: String, token: String, request_hash: String, answer: Option<Text>, created: i64 }
 }
