@@ -53,6 +53,10 @@ impl Cx {
         let fault = Fault::from(e);
         if self.caller.is_root() { fault } else { Fault { message: why.into(), ..fault } }
     }
+    /// A call of the engine's own verbs, for what no native command does; the event is written as that command's.
+    pub fn call(&self, command: &'static str, event: &'static str) -> stratus_engine::Call {
+        stratus_engine::Call::new(self.engine().clone(), self.caller.clone(), command, Some(event))
+    }
     /// Runs a native command with the parameters given in pairs.
     pub async fn say<const N: usize>(&self, command: &str, parameters: [(&str, &str); N]) -> Outcome<Value> {
         self.native(command, pairs(parameters)).await

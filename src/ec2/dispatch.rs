@@ -1,6 +1,7 @@
 //! What comes in on the port: EC2 Query on its several paths, and what is not served here, refused in the sender's own shape.
 use crate::auth::Arrived;
 use crate::door::{Answer, fault_answer};
+use crate::mapping::Wire;
 use crate::tree::{self, Node};
 use crate::{Door, Fault, Names};
 use axum::Router;
@@ -26,6 +27,7 @@ pub fn router(door: Arc<Door>) -> Router {
 
 enum For {
     Query,
+    Sts,
     Soap,
     S3,
     Nobody,
@@ -41,14 +43,16 @@ async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
         Ok(body) => body,
         Err(_) => return refuse(Fault::invalid("body", format!("longer than {BODY} bytes, or it broke off"))),
     };
-    match whose(path, query, &head.headers, &body) {
+    let service = whose(path, query, &head.headers, &body);
+    let wire = matches!(service, For::Sts).then_some(Wire::Sts);
+    match service {
         For::S3 => return s3_refusal(path),
         For::Soap => return soap_refusal(&body),
         For::Nobody => {
             let answer = fault_answer(&Fault::new("InvalidAction", "There is no service here"), uuid::Uuid::new_v4().to_string());
             return respond(Answer { status: 404, ..answer }, "text/xml;charset=UTF-8");
         }
-        For::Query => {}
+        For::Query | For::Sts => {}
     }
     if !door.engine.settings.flag("enable.ec2.api") {
         let why = "The EC2 API is turned off; an administrator sets enable.ec2.api to true";
@@ -60,7 +64,7 @@ async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
         return refuse(Fault::new("InvalidAction", format!("The method {method} is not taken here; use GET or POST")));
     }
     // In a task of its own: a client that hangs up must not leave a launch or a client token half done.
-    let work = tokio::spawn(async move { door.query(Arrived { head, body }).await });
+    let work = tokio::spawn(async move { door.query(Arrived { head, body }, wire).await });
     match work.await {
         Ok(answer) => respond(answer, "text/xml;charset=UTF-8"),
         Err(e) => {
@@ -78,6 +82,10 @@ fn whose(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> For {
     if is_soap(headers, body) || bare == "/awsapi/services/AmazonEC2" {
         return For::Soap;
     }
+    // STS has no path of its own: its one action is known by its name, wherever a client is told to send it.
+    if says(query, "Action=GetCallerIdentity") || says(&String::from_utf8_lossy(body), "Action=GetCallerIdentity") {
+        return For::Sts;
+    }
     if PATHS.contains(&bare) || (ALSO.contains(&bare) && has_action(query, body)) { For::Query } else { For::Nobody }
 }
 
@@ -93,6 +101,10 @@ fn is_soap(headers: &HeaderMap, body: &[u8]) -> bool {
 fn has_action(query: &str, body: &[u8]) -> bool {
     let there = |text: &str| text.split('&').any(|pair| pair.starts_with("Action="));
     there(query) || there(&String::from_utf8_lossy(body))
+}
+
+fn says(text: &str, pair: &str) -> bool {
+    text.split('&').any(|p| p == pair)
 }
 
 fn refuse(fault: Fault) -> Response {

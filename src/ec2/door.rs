@@ -1,8 +1,8 @@
 use crate::auth::Arrived;
-use crate::mapping::{Action, Mappings};
+use crate::mapping::{Action, Mappings, Wire};
 use crate::native::Permit;
 use crate::tree::{self, Node};
-use crate::{Cx, Fault, Input, Names, Native, Outcome, Version, run};
+use crate::{Cx, Fault, Input, Names, Native, Outcome, Version, run, sts};
 use serde_json::Value;
 use std::sync::Arc;
 use stratus_engine::Engine;
@@ -30,11 +30,12 @@ impl Door {
     }
 
     /// Answers a Query request.
-    pub(crate) async fn query(self: &Arc<Self>, arrived: Arrived) -> Answer {
+    pub(crate) async fn query(self: &Arc<Self>, arrived: Arrived, wire: Option<Wire>) -> Answer {
         let request_id = uuid::Uuid::new_v4().to_string();
-        match self.serve(&arrived, &request_id).await {
-            Ok(body) => Answer { status: 200, request_id, body },
-            Err(fault) => fault_answer(&fault, request_id),
+        match (self.serve(&arrived, &request_id).await, wire) {
+            (Ok(body), _) => Answer { status: 200, request_id, body },
+            (Err(fault), None) => fault_answer(&fault, request_id),
+            (Err(fault), Some(Wire::Sts)) => sts::fault_answer(&fault, request_id),
         }
     }
 
@@ -79,6 +80,9 @@ async fn render(cx: &Cx, record: &Value, request_id: &str) -> Outcome<Vec<u8>> {
     fields.iter().for_each(|(_, node)| tree::ids(node, &mut |kind, uuid| wanted.push((kind, uuid.to_owned()))));
     let mut names = Names::default();
     names.learn(cx.engine(), wanted).await?;
+    if cx.action.wire == Some(Wire::Sts) {
+        return Ok(sts::document(&cx.action.name, fields, request_id));
+    }
     let namespace = format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text());
     Ok(tree::document(&format!("{}Response", cx.action.name), Some(&namespace), &fields, &names))
 }

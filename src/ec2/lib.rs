@@ -22,6 +22,7 @@ mod names;
 pub mod native;
 mod paging;
 mod run;
+mod sts;
 mod tree;
 mod version;
 

@@ -4,7 +4,7 @@
 use crate::{Call, Engine};
 use std::collections::HashMap;
 use stratus_model::{Kind, Result};
-use stratus_store::{Ec2Attribute, Query, Vm, Volume};
+use stratus_store::{Ec2Attribute, Query, Tx, Vm, Volume};
 
 const CHUNK: usize = 500;
 
@@ -51,6 +51,11 @@ impl Engine {
                 })
             })
             .await
+    }
+
+    /// Forgets what was said of a thing that is gone. Belongs into the transaction that ends it.
+    pub async fn ec2_attributes_forget(&self, tx: &mut Tx, kind: &str, uuid: &str) -> Result<()> {
+        tx.delete::<Ec2Attribute>(Query::all().eq("kind", kind).eq("uuid", uuid)).await.map(drop)
     }
 
     /// Says whether a volume goes with its VM when that is expunged.

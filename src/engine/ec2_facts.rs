@@ -5,7 +5,7 @@ use crate::Engine;
 use crate::ec2_attribute::Attributes;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{JobStatus, Kind, Result};
-use stratus_store::{Domain, Job, OsType, Query, SecurityGroup, SshKeyPair, Template, Vm, Volume};
+use stratus_store::{Account, Domain, Job, OsType, Query, SecurityGroup, ServiceOffering, SshKeyPair, Template, Vm, Volume, Zone};
 
 const CHUNK: usize = 500;
 /// The attribute that keeps an attachment's device name.
@@ -162,7 +162,7 @@ impl Engine {
         }
         let names: HashSet<&str> = wanted.iter().map(|(_, _, g)| g.as_str()).collect();
         let groups = self.db.find::<SecurityGroup>(Query::live().within("name", names)).await?;
-        let accounts = self.db.by_ids::<stratus_store::Account>(groups.iter().map(|g| g.account_id)).await?;
+        let accounts = self.db.by_ids::<Account>(groups.iter().map(|g| g.account_id)).await?;
         let domains = self.db.by_ids::<Domain>(groups.iter().map(|g| g.domain_id)).await?;
         for group in groups {
             let (Some(account), Some(domain)) = (accounts.get(&group.account_id), domains.get(&group.domain_id)) else { continue };
@@ -177,5 +177,60 @@ impl Engine {
     /// An account's key pairs, with EC2's fingerprints.
     pub async fn ec2_keypairs(&self, account: i64) -> Result<Vec<SshKeyPair>> {
         self.db.find::<SshKeyPair>(Query::live().eq("account_id", account)).await
+    }
+}
+
+/// A VM that was expunged, as far as it is still told of.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the native record's fields of the same names")]
+pub struct GoneVm {
+    pub uuid: String,
+    pub name: String,
+    pub account: String,
+    pub domain: String,
+    pub zone: String,
+    pub template: String,
+    pub offering: String,
+    pub keypair: Option<String>,
+    pub hypervisor: String,
+    pub created: i64,
+}
+
+impl Engine {
+    /// VMs of an account that were destroyed since a moment and are expunged already.
+    pub async fn ec2_gone_vms(&self, account: i64, since: i64) -> Result<Vec<GoneVm>> {
+        let query = Query::all().eq("account_id", account).at_least("removed", since).at_least("destroyed", since).order("id");
+        let vms = self.db.find::<Vm>(query).await?;
+        if vms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let accounts = self.db.by_ids::<Account>(vms.iter().map(|v| v.account_id)).await?;
+        let domains = self.db.by_ids::<Domain>(vms.iter().map(|v| v.domain_id)).await?;
+        let zones = self.db.by_ids::<Zone>(vms.iter().map(|v| v.zone_id)).await?;
+        let templates = self.db.by_ids::<Template>(vms.iter().map(|v| v.template_id)).await?;
+        let offerings = self.db.by_ids::<ServiceOffering>(vms.iter().map(|v| v.service_offering_id)).await?;
+        let gone = vms.into_iter().map(|vm| GoneVm {
+            account: accounts.get(&vm.account_id).map(|a| a.name.clone()).unwrap_or_default(),
+            domain: domains.get(&vm.domain_id).map(|d| d.uuid.clone()).unwrap_or_default(),
+            zone: zones.get(&vm.zone_id).map(|z| z.name.clone()).unwrap_or_default(),
+            template: templates.get(&vm.template_id).map(|t| t.uuid.clone()).unwrap_or_default(),
+            offering: offerings.get(&vm.service_offering_id).map(|o| o.name.clone()).unwrap_or_default(),
+            uuid: vm.uuid,
+            name: vm.name,
+            keypair: vm.keypair,
+            hypervisor: vm.hypervisor,
+            created: vm.created,
+        });
+        Ok(gone.collect())
+    }
+
+    /// The last bytes that a VM's guest wrote to its console; nothing while it does not run.
+    pub async fn vm_console_output(&self, vm_uuid: &str) -> Result<Vec<u8>> {
+        let vm = self.db.by_uuid::<Vm>(Kind::Vm, vm_uuid).await?;
+        if vm.host_id.is_none() || vm.vm_state() != stratus_model::VmState::Running {
+            return Ok(Vec::new());
+        }
+        let (driver, host) = self.host_of_vm(vm.host_id).await?;
+        driver.console_output(&host.uuid, &vm.instance_name).await.map_err(crate::vm_start::from_driver)
     }
 }

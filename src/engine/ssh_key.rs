@@ -171,6 +171,7 @@ impl Engine {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    call.ec2_attributes_forget(tx, "key", &row.uuid).await?;
                     if !tx.remove::<SshKeyPair>(row.id, call.now()).await? {
                         return Err(Error::not_found(Kind::SshKeyPair, row.name));
                     }

@@ -129,6 +129,8 @@ async fn leave(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 inner.tags_forget(tx, "UserVm", id).await?;
+                let uuid = tx.must::<Vm>(id).await?.uuid;
+                inner.ec2_attributes_forget(tx, "i", &uuid).await?;
                 inner.groups_leave(tx, id).await
             })
         })
@@ -167,6 +169,7 @@ impl Engine {
                         return Err(Error::Raced(format!("volume {}", row.id)));
                     }
                     inner.tags_forget(tx, "Volume", row.id).await?;
+                    inner.ec2_attributes_forget(tx, "vol", &row.uuid).await?;
                     inner.give_back(tx, row.account_id, &[(Limit::Volume, 1), (Limit::PrimaryStorage, row.size_bytes)]).await?;
                     let gone = Vm {
                         account_id: row.account_id,

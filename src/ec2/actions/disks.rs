@@ -1,5 +1,5 @@
 //! What is done to volumes.
-use super::{instances, launch_disks, tags, tokens, volumes};
+use super::{instances, launch_disks, snapshots, tags, tokens, volumes};
 use crate::cx::{pairs, set, text};
 use crate::native::Parameters;
 use crate::run::{dry_run, one};
@@ -7,11 +7,23 @@ use crate::{Cx, Fault, Outcome, PATIENCE};
 use serde_json::{Value, json};
 
 /// The volume that a request names.
-async fn named(cx: &Cx) -> Outcome<Value> {
+pub async fn named(cx: &Cx) -> Outcome<Value> {
     let given = cx.input.require("VolumeId")?;
     let uuid = cx.uuid("vol", given).await?;
     let record = one(cx, "listVolumes", &uuid).await?.ok_or_else(|| cx.not_found("vol", given))?;
-    Ok(volumes::gather(cx, vec![record]).await?.pop().unwrap_or_default())
+    let record = volumes::gather(cx, vec![record]).await?.pop().unwrap_or_default();
+    match text(&record, "ec2state") {
+        "gone" => Err(cx.not_found("vol", given)),
+        _ => Ok(record),
+    }
+}
+
+/// Takes a volume from the destroyed VM that natively still holds it.
+async fn freed(cx: &Cx, volume: &Value) -> Outcome<()> {
+    if text(volume, "heldby").is_empty() {
+        return Ok(());
+    }
+    cx.finish("detachVolume", pairs([("id", text(volume, "id"))]), PATIENCE).await.map(drop)
 }
 
 /// `CreateVolume`.
@@ -41,7 +53,7 @@ pub async fn create(cx: &Cx) -> Outcome<Value> {
 async fn make(cx: &Cx) -> Outcome<String> {
     let begun = cx.native("createVolume", plan(cx).await?).await?;
     let uuid = text(&begun, "id").to_owned();
-    tags::of_launch(cx, "volume", "Volume", std::slice::from_ref(&uuid)).await?;
+    tags::of_launch(cx, "volume", std::slice::from_ref(&uuid)).await?;
     Ok(uuid)
 }
 
@@ -53,8 +65,7 @@ async fn plan(cx: &Cx) -> Outcome<Parameters> {
     let mut native = pairs([("name", &format!("ec2-{}", uuid::Uuid::new_v4().simple())), ("zoneid", text(zone, "id"))]);
     let size = cx.input.int("Size");
     match (cx.input.get("SnapshotId").filter(|s| !s.is_empty()), size) {
-        (Some(snapshot), None) => drop(native.insert("snapshotid".into(), cx.uuid("snap", snapshot).await?)),
-        (Some(_), Some(_)) => return Err(Fault::unsupported("A volume has the size of its snapshot here; leave Size out")),
+        (Some(snapshot), size) => drop(native.insert("snapshotid".into(), snapshots::usable(cx, snapshot, size).await?)),
         (None, Some(size)) if size < 1 => return Err(Fault::invalid("Size", "must be at least 1 GiB")),
         (None, Some(size)) => {
             native.insert("size".into(), size.to_string());
@@ -89,6 +100,7 @@ pub async fn attach(cx: &Cx) -> Outcome<Value> {
         return Err(dry_run());
     }
     let uuid = text(&volume, "id").to_owned();
+    freed(cx, &volume).await?;
     let mut native = pairs([("id", &uuid), ("virtualmachineid", &vm)]);
     if let Some(number) = number_of(device) {
         native.insert("deviceid".into(), number.to_string());
@@ -99,7 +111,7 @@ pub async fn attach(cx: &Cx) -> Outcome<Value> {
 }
 
 /// The device number that a name stands for; none leaves the choice to the engine. `d` is where the CD-ROM sits.
-fn number_of(device: &str) -> Option<u8> {
+pub fn number_of(device: &str) -> Option<u8> {
     let name = device.strip_prefix("/dev/").unwrap_or(device);
     let letters = ["xvd", "sd", "vd", "hd"].iter().find_map(|p| name.strip_prefix(p))?;
     match letters.as_bytes() {
@@ -147,6 +159,7 @@ pub async fn delete(cx: &Cx) -> Outcome<Value> {
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }
+    freed(cx, &volume).await?;
     cx.finish("deleteVolume", pairs([("id", text(&volume, "id"))]), PATIENCE).await
 }
 

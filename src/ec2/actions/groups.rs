@@ -1,4 +1,5 @@
 //! Security groups. EC2 shows one permission for all sources of the same protocol and ports; the native list has a rule for each.
+use super::tags;
 use crate::cx::{number, object, pairs, set, text};
 use crate::run::dry_run;
 use crate::{Cx, Fault, Outcome};
@@ -114,11 +115,14 @@ pub async fn create(cx: &Cx) -> Outcome<Value> {
     if name.starts_with("sg-") {
         return Err(Fault::invalid("GroupName", "must not begin with sg-"));
     }
+    tags::check_launch(cx, &["security-group"])?;
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }
     let made = cx.say("createSecurityGroup", [("name", name), ("description", description)]).await?;
-    Ok(object(made, Some("securitygroup")))
+    let group = object(made, Some("securitygroup"));
+    tags::of_launch(cx, "security-group", &[text(&group, "id").to_owned()]).await?;
+    tags::shown(cx, group)
 }
 
 /// `DeleteSecurityGroup`.

@@ -3,7 +3,37 @@ use crate::cx::{set, text};
 use crate::{Cx, Outcome};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use stratus_engine::ec2_facts::{DiskFacts, VmFacts};
+use stratus_engine::ec2_facts::{DiskFacts, GoneVm, VmFacts};
+
+/// How long a terminated instance is still shown.
+const SHOWN: i64 = 3600 * 1_000_000;
+
+/// The instances of a list: the VMs there are, and those that ended within the hour, also when they are expunged already.
+pub async fn listed(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
+    records.extend(gone(cx).await?);
+    let mut records = gather(cx, records).await?;
+    let since = cx.now() - SHOWN;
+    records.retain(|r| r.get("destroyed").and_then(Value::as_i64).is_none_or(|at| at >= since));
+    Ok(records)
+}
+
+/// The caller's VMs that are expunged and were destroyed within the hour, as the native list would show them.
+pub async fn gone(cx: &Cx) -> Outcome<Vec<Value>> {
+    let vms = cx.engine().ec2_gone_vms(cx.caller.account_id, cx.now() - SHOWN).await?;
+    let record = |vm: GoneVm| {
+        json!({
+            "id": vm.uuid, "name": vm.name, "state": "Expunging", "account": vm.account, "domainid": vm.domain, "zonename": vm.zone,
+            "templateid": vm.template, "serviceofferingname": vm.offering, "keypair": vm.keypair, "hypervisor": vm.hypervisor,
+            "created": vm.created,
+        })
+    };
+    Ok(vms.into_iter().map(record).collect())
+}
+
+/// What a client said of an instance.
+pub fn attribute<'v>(record: &'v Value, name: &str) -> Option<&'v str> {
+    record.get("attributes")?.get(name)?.as_str()
+}
 
 /// Joins to VMs what the native record lacks.
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
@@ -29,10 +59,21 @@ fn join(cx: &Cx, record: &mut Value, fact: &VmFacts) {
     if text(record, "state") == "Error" {
         set(record, "statereason", json!({ "code": "Server.InternalError", "message": "Server.InternalError: the launch failed" }));
     }
+    set(record, "attributes", json!(fact.attributes));
+    set(record, "monitoring", if attribute(record, "monitoring") == Some("true") { "enabled" } else { "disabled" });
+    set(record, "clienttoken", attribute(record, "clientToken").unwrap_or_default().to_owned());
+    set(record, "optimized", attribute(record, "ebsOptimized") == Some("true"));
+    if let Some(at) = fact.destroyed.filter(|_| state == "terminated") {
+        set(record, "destroyed", at);
+        set(record, "statereason", json!({ "code": "Client.UserInitiatedShutdown", "message": "Client.UserInitiatedShutdown: User initiated shutdown" }));
+        let when = crate::mapping::expression::date(&at.to_string()).unwrap_or_default();
+        set(record, "reason", format!("User initiated ({})", when.replace('T', " ").replace(".000Z", " GMT")));
+    }
     if fact.launched > 0 {
         set(record, "launched", fact.launched);
     } else {
-        set(record, "launched", text(record, "created").to_owned());
+        let created = record.get("created").cloned().unwrap_or_default();
+        set(record, "launched", created);
     }
     set(record, "launchindex", fact.launch_index.unwrap_or(0));
     set(record, "userdata", fact.user_data.clone());
@@ -108,7 +149,7 @@ pub fn attachment(job: Option<&str>) -> &'static str {
 
 /// Marks all but running instances as hidden, unless all are asked for, and says how those are.
 pub async fn status(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
-    let mut records = gather(cx, records).await?;
+    let mut records = listed(cx, records).await?;
     for record in &mut records {
         let state = text(record, "ec2state").to_owned();
         if state != "running" && !cx.input.flag("IncludeAllInstances") {

@@ -1,5 +1,6 @@
 //! Key pairs, with EC2's fingerprints and ids.
-use crate::cx::{set, text};
+use super::tags;
+use crate::cx::{object, set, text};
 use crate::mapping::request::decode;
 use crate::run::dry_run;
 use crate::{Cx, Fault, Outcome};
@@ -10,9 +11,12 @@ use std::collections::HashMap;
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     let rows = cx.engine().ec2_keypairs(cx.caller.account_id).await?;
     let rows: HashMap<&str, _> = rows.iter().map(|row| (row.name.as_str(), row)).collect();
+    let uuids: Vec<String> = rows.values().map(|row| row.uuid.clone()).collect();
+    let mut own = tags::own(cx, "key", &uuids).await?;
     for record in &mut records {
         let Some(row) = rows.get(text(record, "name")) else { continue };
         set(record, "id", row.uuid.as_str());
+        set(record, "tags", own.remove(&row.uuid).unwrap_or_default());
         set(record, "created", row.created);
         if !row.ec2_fingerprint.is_empty() {
             set(record, "fingerprint", row.ec2_fingerprint.as_str());
@@ -23,6 +27,27 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
         }
     }
     Ok(records)
+}
+
+/// `CreateKeyPair`.
+pub async fn create(cx: &Cx) -> Outcome<Value> {
+    let name = cx.input.require("KeyName")?;
+    tags::check_launch(cx, &["key-pair"])?;
+    if cx.input.flag("DryRun") {
+        return Err(dry_run());
+    }
+    made(cx, cx.say("createSSHKeyPair", [("name", name)]).await?).await
+}
+
+/// A new key pair with its tags, as an answer shows it.
+async fn made(cx: &Cx, answer: Value) -> Outcome<Value> {
+    let record = object(answer, Some("keypair"));
+    let rows = cx.engine().ec2_keypairs(cx.caller.account_id).await?;
+    let uuid = rows.into_iter().find(|row| row.name == text(&record, "name")).map(|row| row.uuid);
+    if let Some(uuid) = uuid {
+        tags::of_launch(cx, "key-pair", &[uuid]).await?;
+    }
+    Ok(gather(cx, vec![record]).await?.pop().unwrap_or_default())
 }
 
 /// `ImportKeyPair`: the material is base64 of an OpenSSH line, or the line itself.
@@ -36,6 +61,7 @@ pub async fn import(cx: &Cx) -> Outcome<Value> {
     if !["ssh-", "ecdsa-"].iter().any(|start| line.trim_start().starts_with(start)) {
         return Err(Fault::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format"));
     }
+    tags::check_launch(cx, &["key-pair"])?;
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }
@@ -46,8 +72,7 @@ pub async fn import(cx: &Cx) -> Outcome<Value> {
         }
         fault
     })?;
-    let record = crate::cx::object(made, Some("keypair"));
-    Ok(gather(cx, vec![record]).await?.pop().unwrap_or_default())
+    self::made(cx, made).await
 }
 
 /// `DeleteKeyPair`: a name that is not there counts as deleted.

@@ -2,7 +2,7 @@
 use super::launch_disks::{self, Disks};
 use super::{instances, networks, tags, tokens};
 use crate::cx::{pairs, text};
-use crate::mapping::request::decode;
+use crate::mapping::request::{decode, parse_flag};
 use crate::native::Parameters;
 use crate::run::{dry_run, each};
 use crate::{Cx, Fault, Outcome};
@@ -21,6 +21,8 @@ const AT_ONCE: usize = 16;
 struct Plan {
     native: Parameters,
     disks: Disks,
+    /// What the doors keep of each instance.
+    kept: Vec<(&'static str, String)>,
 }
 
 /// Launches, or says again what the same token launched.
@@ -75,11 +77,37 @@ async fn plan(cx: &Cx) -> Outcome<Plan> {
     }
     let groups = groups(cx).await?;
     networks::place(cx, &zone, groups, &mut native).await?;
-    Ok(Plan { native, disks })
+    Ok(Plan { native, disks, kept: kept(cx) })
+}
+
+/// Attributes that are kept as they are said.
+fn kept(cx: &Cx) -> Vec<(&'static str, String)> {
+    let said = [
+        ("DisableApiTermination", "disableApiTermination"),
+        ("DisableApiStop", "disableApiStop"),
+        ("Monitoring.Enabled", "monitoring"),
+        ("EbsOptimized", "ebsOptimized"),
+        ("InstanceInitiatedShutdownBehavior", "instanceInitiatedShutdownBehavior"),
+        ("MetadataOptions.HttpTokens", "httpTokens"),
+        ("MetadataOptions.HttpEndpoint", "httpEndpoint"),
+        ("MetadataOptions.HttpPutResponseHopLimit", "httpPutResponseHopLimit"),
+        ("MaintenanceOptions.AutoRecovery", "autoRecovery"),
+        ("ClientToken", "clientToken"),
+    ];
+    let value = |parameter: &str| {
+        let value = cx.input.get(parameter).filter(|v| !v.is_empty())?;
+        // Flags are written in several ways, and read in one.
+        Some(parse_flag(value).filter(|_| value.len() > 1).map_or_else(|| value.to_owned(), |flag| flag.to_string()))
+    };
+    said.into_iter().filter_map(|(parameter, name)| Some((name, value(parameter)?))).collect()
 }
 
 async fn offering(cx: &Cx) -> Outcome<String> {
-    let name = cx.input.get("InstanceType").filter(|t| !t.is_empty()).unwrap_or(TYPE);
+    offering_named(cx, cx.input.get("InstanceType").filter(|t| !t.is_empty()).unwrap_or(TYPE)).await
+}
+
+/// The service offering that an instance type is.
+pub async fn offering_named(cx: &Cx, name: &str) -> Outcome<String> {
     let offerings = cx.list("listServiceOfferings", pairs([("name", name)])).await?;
     let fits = |o: &&Value| text(o, "name") == name && o.get("iscustomized") != Some(&Value::Bool(true));
     let found = offerings.iter().find(fits).map(|o| text(o, "id").to_owned());
@@ -102,7 +130,14 @@ async fn zone(cx: &Cx) -> Outcome<Value> {
 
 /// User data as it was sent, once it is known to be base64.
 fn user_data(cx: &Cx) -> Outcome<Option<String>> {
-    let Some(text) = cx.input.get("UserData").filter(|t| !t.is_empty()) else { return Ok(None) };
+    user_data_of(cx.input.get("UserData").unwrap_or_default())
+}
+
+/// User data of a text that is to be base64; none for an empty one.
+pub fn user_data_of(text: &str) -> Outcome<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     let bytes = decode(text).ok_or_else(|| Fault::new("InvalidUserData.Malformed", "User data must be base64"))?;
     if bytes.len() > USER_DATA {
         return Err(Fault::invalid("UserData", format!("is limited to {USER_DATA} bytes")));
@@ -153,7 +188,10 @@ async fn launch(cx: &Cx, plan: &Plan, min: usize, max: usize) -> Outcome<String>
     }
     let reservation = format!("r-{}", uuid::Uuid::new_v4().simple().to_string().split_at(17).0);
     cx.engine().vm_reservation_set(&made, &reservation).await?;
-    finish(cx, plan, &made).await?;
+    if let Err(fault) = finish(cx, plan, &made).await {
+        undo(cx, &made).await;
+        return Err(fault);
+    }
     Ok(reservation)
 }
 
@@ -165,33 +203,34 @@ async fn undo(cx: &Cx, made: &[String]) {
     }
 }
 
-/// Tags and device names, once there is something to give them to.
+/// Tags, attributes and further disks, once there is something to give them to.
 async fn finish(cx: &Cx, plan: &Plan, made: &[String]) -> Outcome<()> {
-    tags::of_launch(cx, "instance", "UserVm", made).await?;
+    if !plan.kept.is_empty() {
+        let set: Vec<(&str, Option<&str>)> = plan.kept.iter().map(|(name, value)| (*name, Some(value.as_str()))).collect();
+        cx.engine().ec2_attributes_set("i", made, &set).await?;
+    }
+    tags::of_launch(cx, "instance", made).await?;
     let tags_volumes = !cx.input.indexes("TagSpecification").is_empty();
-    if !tags_volumes && plan.disks.device.is_none() {
+    if !tags_volumes && plan.disks.is_plain() {
         return Ok(());
     }
     let facts = cx.engine().ec2_vms(made).await?;
-    let disks: Vec<_> = facts.values().flat_map(|f| &f.disks).collect();
-    let volumes: Vec<String> = disks.iter().map(|d| d.uuid.clone()).collect();
-    tags::of_launch(cx, "volume", "Volume", &volumes).await?;
-    if let Some(device) = &plan.disks.device {
-        for disk in disks.iter().filter(|d| d.device != 0) {
-            cx.engine().ec2_device_set(&disk.uuid, Some(device)).await?;
-        }
+    let mut volumes: Vec<String> = Vec::new();
+    for vm in made {
+        let disks = facts.get(vm).map(|f| f.disks.as_slice()).unwrap_or_default();
+        volumes.extend(disks.iter().map(|d| d.uuid.clone()));
+        plan.disks.settle(cx, disks).await?;
+        let zone = plan.native.get("zoneid").map_or("", String::as_str);
+        volumes.extend(plan.disks.make(cx, vm, zone).await?);
     }
-    Ok(())
+    tags::of_launch(cx, "volume", &volumes).await
 }
 
 /// The reservation as an answer shows it.
 async fn show(cx: &Cx, reservation: &str) -> Outcome<Value> {
     let members = cx.engine().vm_reservation_members(cx.caller.account_id, reservation).await?;
     let records = each(cx, "listVirtualMachines", &members).await?.into_iter().flatten().collect();
-    let mut records = instances::gather(cx, records).await?;
-    if let Some(token) = cx.input.get("ClientToken") {
-        records.iter_mut().for_each(|r| crate::cx::set(r, "clienttoken", token));
-    }
+    let records = instances::gather(cx, records).await?;
     if records.is_empty() {
         // With a fake or a slow reader: the answer still names the reservation.
         let own = cx.engine().ec2_owner_of(cx.caller.account_id).await?;

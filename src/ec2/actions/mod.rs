@@ -11,8 +11,10 @@ mod launch_disks;
 mod networks;
 mod places;
 mod rules;
+mod snapshots;
 mod tags;
 mod tokens;
+mod volume_status;
 mod volumes;
 
 use crate::{Cx, Outcome};
@@ -32,7 +34,10 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("associate_address", |cx| Box::pin(addresses::associate(cx))),
     ("attach_volume", |cx| Box::pin(disks::attach(cx))),
     ("authorize_ingress", |cx| Box::pin(rules::authorize(cx))),
+    ("caller_identity", |cx| Box::pin(places::caller_identity(cx))),
+    ("console_output", |cx| Box::pin(attribute::console(cx))),
     ("create_group", |cx| Box::pin(groups::create(cx))),
+    ("create_key", |cx| Box::pin(keys::create(cx))),
     ("create_tags", |cx| Box::pin(tags::create(cx))),
     ("create_volume", |cx| Box::pin(disks::create(cx))),
     ("delete_group", |cx| Box::pin(groups::delete(cx))),
@@ -41,11 +46,20 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("delete_volume", |cx| Box::pin(disks::delete(cx))),
     ("detach_volume", |cx| Box::pin(disks::detach(cx))),
     ("disassociate_address", |cx| Box::pin(addresses::disassociate(cx))),
+    ("enable_volume_io", |cx| Box::pin(volume_status::enable_io(cx))),
+    ("id_format", |cx| Box::pin(async move { places::id_format(cx) })),
     ("import_key", |cx| Box::pin(keys::import(cx))),
     ("instance_attribute", |cx| Box::pin(attribute::describe(cx))),
+    ("instance_options", |cx| Box::pin(attribute::options(cx))),
+    ("modify_instance", |cx| Box::pin(attribute::modify(cx))),
+    ("modify_volume_attribute", |cx| Box::pin(volume_status::modify_attribute(cx))),
+    ("monitor", |cx| Box::pin(attribute::monitor(cx))),
+    ("password_data", |cx| Box::pin(attribute::password(cx))),
     ("release_address", |cx| Box::pin(addresses::release(cx))),
+    ("reset_instance", |cx| Box::pin(attribute::reset(cx))),
     ("revoke_ingress", |cx| Box::pin(rules::revoke(cx))),
     ("run_instances", |cx| Box::pin(launch::run(cx))),
+    ("volume_attribute", |cx| Box::pin(volume_status::attribute(cx))),
 ];
 
 const GATHERS: &[(&str, Gather)] = &[
@@ -54,10 +68,13 @@ const GATHERS: &[(&str, Gather)] = &[
     ("images", |cx, records| Box::pin(images::gather(cx, records))),
     ("instance_status", |cx, records| Box::pin(instances::status(cx, records))),
     ("instance_types", |_, records| Box::pin(async move { Ok(places::types(records)) })),
-    ("instances", |cx, records| Box::pin(instances::gather(cx, records))),
+    ("instances", |cx, records| Box::pin(instances::listed(cx, records))),
     ("keys", |cx, records| Box::pin(keys::gather(cx, records))),
+    ("modifications", |cx, records| Box::pin(volume_status::modifications(cx, records))),
     ("regions", |cx, records| Box::pin(async move { Ok(places::regions(cx, records)) })),
     ("tags", |cx, records| Box::pin(tags::gather(cx, records))),
+    ("type_offerings", |cx, records| Box::pin(places::type_offerings(cx, records))),
+    ("volume_status", |cx, records| Box::pin(volume_status::gather(cx, records))),
     ("volumes", |cx, records| Box::pin(volumes::gather(cx, records))),
     ("zones", |cx, records| Box::pin(places::zones(cx, records))),
 ];

@@ -65,6 +65,46 @@ pub fn types(mut records: Vec<Value>) -> Vec<Value> {
     records
 }
 
+/// `DescribeInstanceTypeOfferings`: every type in every place of the kind that is asked for.
+pub async fn type_offerings(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
+    let kind = cx.input.get("LocationType").unwrap_or("region");
+    let places: Vec<String> = match kind {
+        "region" => vec![region(cx).await?],
+        _ => {
+            let zones = zones(cx, cx.list("listZones", Parameters::new()).await?).await?;
+            let field = if kind == "availability-zone" { "name" } else { "zoneid" };
+            zones.iter().map(|z| text(z, field).to_owned()).collect()
+        }
+    };
+    let types = types(records).into_iter().filter(|r| r.get("hidden").is_none());
+    let offered = |r: Value| {
+        let of = |place: &String| json!({ "name": text(&r, "name"), "locationtype": kind, "location": place });
+        places.iter().map(of).collect::<Vec<_>>()
+    };
+    Ok(types.flat_map(offered).collect())
+}
+
+/// `DescribeIdFormat` and its kin: ids are long ones, of every kind that is given out.
+pub fn id_format(cx: &Cx) -> Outcome<Value> {
+    let asked = cx.input.get("Resource").filter(|r| !r.is_empty());
+    let words: Vec<&str> = cx.mappings().tables.kinds().filter_map(|k| k.word.as_deref()).collect();
+    if let Some(unknown) = asked.filter(|a| !words.contains(a)) {
+        return Err(crate::Fault::invalid("Resource", format!("'{unknown}' is not a kind of resource")));
+    }
+    if cx.input.flag("DryRun") {
+        return Err(crate::run::dry_run());
+    }
+    let shown = words.into_iter().filter(|w| asked.is_none_or(|a| a == *w));
+    Ok(json!({ "all": shown.map(|w| json!({ "resource": w })).collect::<Vec<_>>() }))
+}
+
+/// STS's `GetCallerIdentity`: the account's digits, the user and a name for both.
+pub async fn caller_identity(cx: &Cx) -> Outcome<Value> {
+    let account = cx.engine().ec2_owner_of(cx.caller.account_id).await?;
+    let user = &cx.caller.username;
+    Ok(json!({ "account": account, "user": cx.caller.user_uuid, "arn": format!("arn:aws:iam::{account}:user/{user}") }))
+}
+
 /// `DescribeAccountAttributes`.
 pub async fn account_attributes(cx: &Cx) -> Outcome<Value> {
     let asked = cx.input.list("AttributeName");

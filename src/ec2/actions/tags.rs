@@ -32,17 +32,37 @@ fn given(cx: &Cx, prefix: &str) -> Outcome<Vec<Given>> {
     Ok(all)
 }
 
-/// The things that a request tags, by native resource type.
-async fn things(cx: &Cx) -> Outcome<BTreeMap<String, Vec<String>>> {
-    let mut by: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// Tags of one thing at most.
+const MOST: usize = 50;
+
+/// The things that a request tags, by the prefix of their ids.
+async fn things(cx: &Cx) -> Outcome<BTreeMap<&'static str, Vec<String>>> {
+    let mut by: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for text in cx.input.list("ResourceId") {
         let unknown = || Fault::new("InvalidID", format!("The ID '{text}' is not valid"));
         let kind = names::kind_of(cx.mappings(), text).ok_or_else(unknown)?;
-        let tagged = cx.mappings().tables.kind(kind).and_then(|k| k.tagged.clone());
-        let tagged = tagged.ok_or_else(|| Fault::unsupported(format!("'{text}' cannot be tagged in this cloud")))?;
-        by.entry(tagged).or_default().push(cx.uuid(kind, text).await?);
+        let uuid = cx.uuid(kind, text).await?;
+        match native(cx, kind) {
+            Some(_) => {}
+            None if kind == KEY_PAIR => {
+                let own = cx.engine().ec2_keypairs(cx.caller.account_id).await?;
+                own.iter().find(|k| k.uuid == uuid).ok_or_else(|| cx.not_found(kind, text))?;
+            }
+            None => return Err(Fault::unsupported(format!("'{text}' cannot be tagged in this cloud"))),
+        }
+        by.entry(kind).or_default().push(uuid);
     }
     Ok(by)
+}
+
+/// The kind that has no tags natively: they are kept by this door.
+const KEY_PAIR: &str = "key";
+/// What the attribute of such a tag begins with.
+const OWN: &str = "tag:";
+
+/// The native resource type of a kind's tags.
+fn native(cx: &Cx, kind: &str) -> Option<String> {
+    cx.mappings().tables.kind(kind).and_then(|k| k.tagged.clone())
 }
 
 /// `CreateTags`: a key that is there gets the new value.
@@ -62,10 +82,13 @@ pub async fn create(cx: &Cx) -> Outcome<Value> {
 }
 
 async fn put(cx: &Cx, kind: &str, uuids: &[String], tags: &[Given]) -> Outcome<()> {
+    let Some(kind) = native(cx, kind) else { return put_own(cx, kind, uuids, tags).await };
+    let kind = kind.as_str();
     // The native command refuses a key that is there.
     for uuid in uuids {
         let old = cx.list("listTags", pairs([("resourcetype", kind), ("resourceid", uuid)])).await?;
         let again: Vec<&Given> = tags.iter().filter(|t| old.iter().any(|o| text(o, "key") == t.key)).collect();
+        room(old.len() - again.len() + tags.len())?;
         if !again.is_empty() {
             let mut parameters = pairs([("resourcetype", kind), ("resourceids", uuid)]);
             for (i, tag) in again.iter().enumerate() {
@@ -82,6 +105,50 @@ async fn put(cx: &Cx, kind: &str, uuids: &[String], tags: &[Given]) -> Outcome<(
     cx.finish("createTags", parameters, PATIENCE).await.map(drop)
 }
 
+async fn put_own(cx: &Cx, kind: &str, uuids: &[String], tags: &[Given]) -> Outcome<()> {
+    let old = cx.engine().ec2_attributes(kind, uuids).await?;
+    let names: Vec<String> = tags.iter().map(|t| format!("{OWN}{}", t.key)).collect();
+    for uuid in uuids {
+        let there = old.get(uuid).into_iter().flat_map(|all| all.keys()).filter(|n| n.starts_with(OWN) && !names.contains(n)).count();
+        room(there + tags.len())?;
+    }
+    let set: Vec<(&str, Option<&str>)> =
+        names.iter().zip(tags).map(|(name, tag)| (name.as_str(), Some(tag.value.as_deref().unwrap_or_default()))).collect();
+    Ok(cx.engine().ec2_attributes_set(kind, uuids, &set).await?)
+}
+
+fn room(tags: usize) -> Outcome<()> {
+    match tags > MOST {
+        true => Err(Fault::new("TagLimitExceeded", format!("A resource has {MOST} tags at most"))),
+        false => Ok(()),
+    }
+}
+
+async fn delete_own(cx: &Cx, kind: &str, uuids: &[String], tags: &[Given]) -> Outcome<()> {
+    for (uuid, attributes) in cx.engine().ec2_attributes(kind, uuids).await? {
+        let fits = |t: &Given, key: &str, value: &String| t.key == key && t.value.as_ref().is_none_or(|v| v == value);
+        let goes = |(name, value): (&String, &String)| {
+            let key = name.strip_prefix(OWN)?;
+            (tags.is_empty() || tags.iter().any(|t| fits(t, key, value))).then(|| name.clone())
+        };
+        let gone: Vec<String> = attributes.iter().filter_map(goes).collect();
+        let set: Vec<(&str, Option<&str>)> = gone.iter().map(|name| (name.as_str(), None)).collect();
+        cx.engine().ec2_attributes_set(kind, &[uuid], &set).await?;
+    }
+    Ok(())
+}
+
+/// The tags that this door keeps itself of things, by uuid, as native records have them.
+pub async fn own(cx: &Cx, kind: &str, uuids: &[String]) -> Outcome<BTreeMap<String, Vec<Value>>> {
+    let mut all = BTreeMap::new();
+    for (uuid, attributes) in cx.engine().ec2_attributes(kind, uuids).await? {
+        let tag = |(name, value): (&String, &String)| Some((name.strip_prefix(OWN)?.to_owned(), value.clone()));
+        let tags: BTreeMap<String, String> = attributes.iter().filter_map(tag).collect();
+        all.insert(uuid, tags.into_iter().map(|(key, value)| json!({ "key": key, "value": value })).collect());
+    }
+    Ok(all)
+}
+
 /// `DeleteTags`: without a value whatever the value, with one only that; a tag that is not there counts as deleted.
 pub async fn delete(cx: &Cx) -> Outcome<Value> {
     let tags = given(cx, "Tag")?;
@@ -90,6 +157,11 @@ pub async fn delete(cx: &Cx) -> Outcome<Value> {
         return Err(dry_run());
     }
     for (kind, uuids) in &things {
+        let Some(kind) = native(cx, kind) else {
+            delete_own(cx, kind, uuids, &tags).await?;
+            continue;
+        };
+        let kind = kind.as_str();
         for uuid in uuids {
             let old = cx.list("listTags", pairs([("resourcetype", kind), ("resourceid", uuid)])).await?;
             let goes = |o: &&Value| {
@@ -111,6 +183,14 @@ pub async fn delete(cx: &Cx) -> Outcome<Value> {
 
 /// Tags with the id and kind of the thing they are on; those on things that EC2 does not show are hidden.
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
+    let keys: Vec<String> = cx.engine().ec2_keypairs(cx.caller.account_id).await?.into_iter().map(|k| k.uuid).collect();
+    let ids = cx.engine().ec2_ids(KEY_PAIR, &keys).await?;
+    let word = cx.mappings().tables.kind(KEY_PAIR).and_then(|k| k.word.clone());
+    for (uuid, tags) in own(cx, KEY_PAIR, &keys).await? {
+        for tag in tags {
+            records.push(json!({ "ec2id": ids.get(&uuid), "word": word, "key": tag["key"], "value": tag["value"], "tags": [tag] }));
+        }
+    }
     for kind in cx.mappings().tables.kinds() {
         let Some(native) = kind.tagged.as_deref() else { continue };
         let of_kind: Vec<&mut Value> = records.iter_mut().filter(|r| text(r, "resourcetype") == native).collect();
@@ -131,8 +211,9 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     Ok(records)
 }
 
-/// Tags that a launch gives to what it makes: `TagSpecification.N` of one resource type.
-pub async fn of_launch(cx: &Cx, word: &str, kind: &str, uuids: &[String]) -> Outcome<()> {
+/// Tags that a creation gives to what it makes: `TagSpecification.N` of one resource type, by its word.
+pub async fn of_launch(cx: &Cx, word: &str, uuids: &[String]) -> Outcome<()> {
+    let kind = cx.mappings().tables.kinds().find(|k| k.word.as_deref() == Some(word)).map_or("", |k| k.prefix);
     for i in cx.input.indexes("TagSpecification") {
         let prefix = format!("TagSpecification.{i}");
         if cx.input.get(&format!("{prefix}.ResourceType")) == Some(word) {
@@ -151,9 +232,20 @@ pub fn check_launch(cx: &Cx, words: &[&str]) -> Outcome<()> {
         let prefix = format!("TagSpecification.{i}");
         let word = cx.input.require(&format!("{prefix}.ResourceType"))?;
         if !words.contains(&word) {
-            return Err(Fault::unsupported(format!("Tags on a {word} cannot be given here")));
+            return Err(Fault::invalid("TagSpecification", format!("'{word}' is not a resource that {} tags", cx.action.name)));
         }
-        given(cx, &format!("{prefix}.Tag"))?;
+        room(given(cx, &format!("{prefix}.Tag"))?.len())?;
     }
     Ok(())
+}
+
+/// A new thing with the tags that its request gave it.
+pub fn shown(cx: &Cx, mut record: Value) -> Outcome<Value> {
+    let mut all = Vec::new();
+    for i in cx.input.indexes("TagSpecification") {
+        let tags = given(cx, &format!("TagSpecification.{i}.Tag"))?;
+        all.extend(tags.into_iter().map(|t| json!({ "key": t.key, "value": t.value.unwrap_or_default() })));
+    }
+    set(&mut record, "tags", all);
+    Ok(record)
 }

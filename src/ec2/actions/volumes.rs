@@ -11,17 +11,26 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     cx.owners(&mut records).await?;
     for record in &mut records {
         let fact = facts.remove(text(record, "id")).unwrap_or_default();
-        let vm = text(record, "virtualmachineid").to_owned();
+        let mut vm = text(record, "virtualmachineid").to_owned();
+        // What natively waits with a destroyed VM for its end is over for EC2: a disk that goes with it is gone, another one free.
+        let ended = cx.word("instance-state", text(record, "vmstate")) == "terminated" && !vm.is_empty();
+        if ended {
+            set(record, "heldby", vm.as_str());
+            set(record, "virtualmachineid", "");
+            vm.clear();
+        }
         let state = match (fact.job.as_deref(), vm.is_empty()) {
             // An attachment in the making counts as use; the instance is known when it is made.
             (Some("deleteVolume"), _) => "deleting".to_owned(),
             (Some("createVolume"), _) => "creating".to_owned(),
+            _ if ended && fact.delete_with_vm => "gone".to_owned(),
             _ => state(cx, text(record, "state"), !vm.is_empty()),
         };
         if matches!(state.as_str(), "gone") {
             set(record, "hidden", true);
         }
         set(record, "ec2state", state.as_str());
+        set(record, "attributes", json!(fact.attributes));
         let attached = fact.attached.map_or_else(|| Value::from(text(record, "attached").to_owned()), Value::from);
         let attached = if attached == "" { Value::from(text(record, "created").to_owned()) } else { attached };
         let attachments = match vm.is_empty() {

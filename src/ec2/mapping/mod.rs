@@ -27,6 +27,16 @@ pub enum Run {
     Change,
     /// A Rust function.
     Function,
+    /// Nothing is asked: the mapping itself is the answer. Its lists are empty, and an id that is asked for is not there.
+    Fixed,
+}
+
+/// How answers and errors are wrapped by services that share this port and are not EC2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wire {
+    /// STS, Version 2011-06-15: a result element, `ResponseMetadata`, a namespace of its own.
+    Sts,
 }
 
 /// What a state change does with a thing in a state.
@@ -59,6 +69,16 @@ pub struct Ids {
     pub native: bool,
 }
 
+/// What may keep a change from being made: an attribute that says `true`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// The attribute, `disableApiTermination`.
+    pub attribute: String,
+    /// The code of the refusal.
+    pub code: String,
+}
+
 /// How a list is paged.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +107,9 @@ struct File {
     group: Option<String>,
     /// The state that a change's answer shows at once.
     becomes: Option<String>,
+    guard: Option<Guard>,
+    /// Another service's way of wrapping answers.
+    wire: Option<Wire>,
     ids: Option<Ids>,
     #[serde(default, rename = "also-ids")]
     also_ids: Vec<Ids>,
@@ -136,6 +159,10 @@ pub struct Action {
     pub group: Option<String>,
     /// The state that a change's answer shows at once.
     pub becomes: Option<String>,
+    /// What may keep the change from being made.
+    pub guard: Option<Guard>,
+    /// Another service's way of wrapping answers.
+    pub wire: Option<Wire>,
     /// What ids may be asked for; the first is the main one.
     pub ids: Vec<Ids>,
     /// How it is paged.
@@ -251,6 +278,8 @@ impl Action {
             gather: file.gather,
             group: file.group,
             becomes: file.becomes,
+            guard: file.guard,
+            wire: file.wire,
             ids: file.ids.into_iter().chain(file.also_ids).collect(),
             paging: file.paging,
             from: file.from,

@@ -49,7 +49,12 @@ pub async fn run(cx: &Cx) -> Outcome<Value> {
 async fn look(cx: &Cx, given: &[(String, String)]) -> Outcome<Vec<Value>> {
     let uuids: Vec<String> = given.iter().map(|(_, uuid)| uuid.clone()).collect();
     let mut things = Vec::with_capacity(given.len());
-    for ((text, _), found) in given.iter().zip(each(cx, "listVirtualMachines", &uuids).await?) {
+    let mut gone = None;
+    for ((text, uuid), found) in given.iter().zip(each(cx, "listVirtualMachines", &uuids).await?) {
+        if found.is_none() && gone.is_none() {
+            gone = Some(instances::gone(cx).await?);
+        }
+        let found = found.or_else(|| gone.iter().flatten().find(|g| crate::cx::text(g, "id") == uuid).cloned());
         things.push(found.ok_or_else(|| cx.not_found("i", text))?);
     }
     instances::gather(cx, things).await
@@ -62,6 +67,17 @@ fn judge(cx: &Cx, thing: &Value) -> Outcome<Deed> {
             let why = format!("The instance is {state}; {} is not possible now", cx.action.name);
             Err(Fault::new("IncorrectInstanceState", why))
         }
+        Deed::Call => guarded(cx, thing).map(|()| Deed::Call),
         deed => Ok(deed),
     }
+}
+
+/// Refuses what an attribute of the instance forbids.
+fn guarded(cx: &Cx, thing: &Value) -> Outcome<()> {
+    let Some(guard) = &cx.action.guard else { return Ok(()) };
+    if !instances::attribute(thing, &guard.attribute).is_some_and(|v| v == "true") {
+        return Ok(());
+    }
+    let why = format!("The instance may not be changed so: its attribute '{}' is true; modify it first", guard.attribute);
+    Err(Fault::new(&guard.code, why))
 }

@@ -1,5 +1,6 @@
 //! The ways in which an action is carried out; which one stands in its mapping.
 mod change;
+mod fixed;
 mod list;
 
 use crate::cx::{object, pairs};
@@ -16,6 +17,7 @@ pub async fn run(cx: &Cx) -> Outcome<Value> {
         Run::List => list::run(cx).await,
         Run::Call => call(cx).await,
         Run::Change => change::run(cx).await,
+        Run::Fixed => fixed::run(cx).await,
         Run::Function => {
             let function = cx.action.function.as_deref().and_then(actions::function).ok_or_else(|| broken(cx))?;
             function(cx).await
