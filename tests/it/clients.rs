@@ -25,6 +25,11 @@ async fn boto3_runs_stops_starts_and_terminates_instances() {
 }
 
 #[tokio::test]
+async fn boto3_keeps_attributes_disks_and_tags_of_a_launch() {
+    run("boto3_attributes.py", &[]).await;
+}
+
+#[tokio::test]
 async fn a_signed_list_users_in_python_works() {
     run("list_users.py", &[]).await;
 }

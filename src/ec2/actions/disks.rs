@@ -11,11 +11,7 @@ pub async fn named(cx: &Cx) -> Outcome<Value> {
     let given = cx.input.require("VolumeId")?;
     let uuid = cx.uuid("vol", given).await?;
     let record = one(cx, "listVolumes", &uuid).await?.ok_or_else(|| cx.not_found("vol", given))?;
-    let record = volumes::gather(cx, vec![record]).await?.pop().unwrap_or_default();
-    match text(&record, "ec2state") {
-        "gone" => Err(cx.not_found("vol", given)),
-        _ => Ok(record),
-    }
+    volumes::gather(cx, vec![record]).await?.pop().ok_or_else(|| cx.not_found("vol", given))
 }
 
 /// Takes a volume from the destroyed VM that natively still holds it.

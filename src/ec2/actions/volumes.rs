@@ -4,7 +4,7 @@ use crate::cx::{set, text};
 use crate::{Cx, Outcome};
 use serde_json::{Value, json};
 
-/// Joins to volumes what the native record lacks.
+/// Joins to volumes what the native record lacks, and leaves out those that are gone for EC2.
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     let uuids: Vec<String> = records.iter().map(|r| text(r, "id").to_owned()).collect();
     let mut facts = cx.engine().ec2_volumes(&uuids).await?;
@@ -26,9 +26,6 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
             _ if ended && fact.delete_with_vm => "gone".to_owned(),
             _ => state(cx, text(record, "state"), !vm.is_empty()),
         };
-        if matches!(state.as_str(), "gone") {
-            set(record, "hidden", true);
-        }
         set(record, "ec2state", state.as_str());
         set(record, "attributes", json!(fact.attributes));
         let attached = fact.attached.map_or_else(|| Value::from(text(record, "attached").to_owned()), Value::from);
@@ -46,6 +43,7 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
         };
         set(record, "attachments", attachments);
     }
+    records.retain(|r| text(r, "ec2state") != "gone");
     Ok(records)
 }
 
