@@ -67,7 +67,7 @@ pub async fn allocate(cx: &Cx) -> Outcome<Value> {
 }
 
 async fn allocated(cx: &Cx, made: Value) -> Outcome<Value> {
-    tags::of_launch(cx, "elastic-ip", "PublicIpAddress", &[text(&made, "id").to_owned()]).await?;
+    tags::of_launch(cx, "elastic-ip", &[text(&made, "id").to_owned()]).await?;
     Ok(gather(cx, vec![made]).await?.pop().unwrap_or_default())
 }
 

@@ -161,7 +161,9 @@ async fn change(cx: &Cx, attribute: &str, value: Option<&str>) -> Outcome<Change
         "sourceDestCheck" if flag()? => Change::Nothing,
         "sourceDestCheck" => return Err(Fault::unsupported("Guests are always held to their own addresses here")),
         "enaSupport" if !flag()? => Change::Nothing,
-        "enaSupport" | "sriovNetSupport" => return Err(Fault::unsupported("NICs are virtio or emulated here; there is nothing to turn on")),
+        "enaSupport" | "sriovNetSupport" => {
+            return Err(Fault::unsupported("NICs are virtio or emulated here; there is nothing to turn on"));
+        }
         "kernel" | "ramdisk" if value.is_empty() => Change::Nothing,
         "kernel" | "ramdisk" => return Err(Fault::unsupported("Instances boot from their own disk here, with the kernel on it")),
         "rootDeviceName" | "productCodes" | "enclaveOptions" => {

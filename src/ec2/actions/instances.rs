@@ -65,7 +65,11 @@ fn join(cx: &Cx, record: &mut Value, fact: &VmFacts) {
     set(record, "optimized", attribute(record, "ebsOptimized") == Some("true"));
     if let Some(at) = fact.destroyed.filter(|_| state == "terminated") {
         set(record, "destroyed", at);
-        set(record, "statereason", json!({ "code": "Client.UserInitiatedShutdown", "message": "Client.UserInitiatedShutdown: User initiated shutdown" }));
+        set(
+            record,
+            "statereason",
+            json!({ "code": "Client.UserInitiatedShutdown", "message": "Client.UserInitiatedShutdown: User initiated shutdown" }),
+        );
         let when = crate::mapping::expression::date(&at.to_string()).unwrap_or_default();
         set(record, "reason", format!("User initiated ({})", when.replace('T', " ").replace(".000Z", " GMT")));
     }
