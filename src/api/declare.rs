@@ -142,6 +142,14 @@ pub trait Record: Serialize {
     fn fields() -> Vec<FieldMeta>;
 }
 
+/// The fields of a record, for one that has them among its own.
+pub fn entries<T: Record>(record: &T) -> serde_json::Result<serde_json::Map<String, serde_json::Value>> {
+    match serde_json::to_value(record)? {
+        serde_json::Value::Object(map) => Ok(map),
+        _ => Ok(serde_json::Map::new()),
+    }
+}
+
 /// A type that a field can have.
 pub trait Shown: Serialize {
     const KIND: &'static str;

@@ -1,4 +1,5 @@
 //! Carries jobs out: the engine knows that there is a command, this room which.
+use crate::conceal;
 use crate::declare::Start;
 use crate::registry::Registry;
 use crate::request::Given;
@@ -21,6 +22,6 @@ impl Execute for Registry {
                 finish(&call, id).await?
             }
         };
-        answer.job_result(meta.answer)
+        conceal::seal(&call.sealer, answer.job_result(meta.answer)?)
     }
 }

@@ -23,6 +23,7 @@ mod signature;
 mod xml;
 
 mod commands;
+mod conceal;
 pub mod views;
 
 pub use door::Door;

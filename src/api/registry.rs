@@ -101,7 +101,8 @@ impl Registry {
         let job = engine.db.find_one::<Job>(Query::all().eq("uuid", job_uuid)).await?;
         let job = job.ok_or_else(|| Error::not_found(Kind::Job, job_uuid))?;
         let job = engine.job_wait(job.id, patience).await?;
-        let result: Value = serde_json::from_str(job.result.as_deref().unwrap_or("{}")).map_err(Error::internal)?;
+        let mut result: Value = serde_json::from_str(job.result.as_deref().unwrap_or("{}")).map_err(Error::internal)?;
+        crate::conceal::open(&engine.sealer, &mut result)?;
         match job.status {
             0 => Err(Error::Unavailable(format!("the job {job_uuid} has not ended yet"))),
             1 => Ok(result),

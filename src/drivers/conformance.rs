@@ -7,7 +7,7 @@ use crate::{
     DiskRef, DiskSpec, DriverError, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode,
     VmSpec,
 };
-use crate::{GroupRule, PortRule, PublicAddress, PublicSet, SecondaryStorage, StaticNat, TemplateFacts};
+use crate::{GroupRule, IsoSpec, PortRule, PublicAddress, PublicSet, SecondaryStorage, Secret, StaticNat, TemplateFacts, VmSnapshotSpec};
 use std::fmt::Debug;
 
 /// A second look at the world: the sequence of the rule set that stands for a NIC's uuid.
@@ -26,6 +26,8 @@ pub struct HostCase {
     pub vm: VmSpec,
     /// A disk that is not among the VM's, with a free device number.
     pub spare: DiskSpec,
+    /// Another host that reaches the VM's disks, as (uuid, URL), where the driver can move VMs.
+    pub other: Option<(String, String)>,
 }
 
 /// A pool and a store to test with.
@@ -91,6 +93,9 @@ pub async fn host_conformance(driver: &dyn Host, case: &HostCase) {
     host_without_the_vm(driver, case).await;
     host_runs_the_vm(driver, case).await;
     host_attaches(driver, case).await;
+    host_changes_the_vm(driver, case).await;
+    host_keeps_the_vm(driver, case).await;
+    host_moves_the_vm(driver, case).await;
     host_stops_the_vm(driver, case).await;
 
     ok("disconnect", driver.disconnect(host).await);
@@ -143,6 +148,60 @@ async fn host_attaches(driver: &dyn Host, HostCase { host, vm, spare, .. }: &Hos
     assert!(driver.attach(host, &vm.name, &nowhere).await.is_err(), "attach of a disk that is not there: has to fail");
     ok("attach after a failed attach", driver.attach(host, &vm.name, spare).await);
     ok("detach", driver.detach(host, &vm.name, spare).await);
+}
+
+async fn host_changes_the_vm(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, vm, .. } = case;
+    let larger = VmSpec { cpus: vm.cpus + 1, ..vm.clone() };
+    for rule in ["scale", "scale of a VM that has grown"] {
+        ok(rule, driver.scale(host, &larger).await);
+    }
+    assert!(driver.scale(host, vm).await.is_err(), "scale to less: has to fail while the VM runs");
+    let other = VmSpec { name: NOBODY.to_owned(), ..vm.clone() };
+    missing("scale of a VM that is not there", driver.scale(host, &other).await);
+    ok("taking out of an empty drive", driver.change_iso(host, &vm.name, None).await);
+    let nothing = IsoSpec { iso: NOBODY.to_owned(), store: NOBODY.to_owned() };
+    assert!(driver.change_iso(host, &vm.name, Some(&nothing)).await.is_err(), "an ISO that is not there: has to fail");
+    missing("change of the ISO of a VM that is not there", driver.change_iso(host, NOBODY, None).await);
+    let figures = ok("figures", driver.figures(host).await);
+    assert_eq!(figures.iter().filter(|f| f.name == vm.name).count(), 1, "figures: a running VM has some, once");
+}
+
+async fn host_keeps_the_vm(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, vm, .. } = case;
+    let snapshot = VmSnapshotSpec { uuid: "conformance-kept".to_owned(), memory: true };
+    assert!(driver.revert(host, vm, &snapshot).await.is_err(), "revert to a snapshot that is not there: has to fail");
+    ok("forgetting a snapshot that is not there", driver.forget(host, vm, &snapshot).await);
+    for rule in ["snapshot", "snapshot again"] {
+        ok(rule, driver.keep(host, vm, &snapshot).await);
+    }
+    for rule in ["revert", "revert again"] {
+        ok(rule, driver.revert(host, vm, &snapshot).await);
+        assert_eq!(power(driver, case).await, Some(PowerState::On), "{rule}: a VM that ran goes on");
+    }
+    for rule in ["forgetting a snapshot", "forgetting it again"] {
+        ok(rule, driver.forget(host, vm, &snapshot).await);
+    }
+    assert!(driver.revert(host, vm, &snapshot).await.is_err(), "revert to a forgotten snapshot: has to fail");
+}
+
+async fn host_moves_the_vm(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, vm, other, .. } = case;
+    let Some((other, url)) = other else { return };
+    ok("connect of the other host", driver.connect(other, url).await);
+    let stranger = VmSpec { name: NOBODY.to_owned(), ..vm.clone() };
+    missing("migration of a VM that is not there", driver.migrate(host, other, &stranger).await);
+    assert!(driver.migrate(host, NOBODY, vm).await.is_err(), "migration to a host that was never added: has to fail");
+    assert_eq!(power(driver, case).await, Some(PowerState::On), "a migration that failed leaves the VM where it was");
+    for (rule, from, to) in [("there", host, other), ("there again", host, other), ("back", other, host)] {
+        let report = ok(rule, driver.migrate(from, to, vm).await);
+        assert_eq!(report.state, PowerState::On, "migration {rule}: the VM runs on");
+        for (place, runs) in [(from, false), (to, true)] {
+            let there = ok("list", driver.list(place).await).iter().any(|r| r.name == vm.name && r.state == PowerState::On);
+            assert_eq!(there, runs, "migration {rule}: it runs in one place");
+        }
+    }
+    ok("disconnect of the other host", driver.disconnect(other).await);
 }
 
 async fn host_stops_the_vm(driver: &dyn Host, case: &HostCase) {
@@ -301,6 +360,12 @@ pub async fn network_conformance(driver: &dyn Network, case: &NetworkCase<'_>) {
         ok("prepare, also again", driver.prepare(network, nic, vm).await);
     }
     ok("implement of a network in use", driver.implement(network).await);
+    let password = Secret::new("not a secret");
+    for rule in ["password", "password again"] {
+        ok(rule, driver.save_password(network, first, &password).await);
+    }
+    let stranger = NicSpec { uuid: NOBODY.to_owned(), ..first.clone() };
+    missing("password for a NIC that was not prepared", driver.save_password(network, &stranger, &password).await);
     ok("release", driver.release(network, first, vm).await);
     ok("release again", driver.release(network, first, vm).await);
     let heir = NicSpec { uuid: format!("{}-heir", first.uuid), ..first.clone() };

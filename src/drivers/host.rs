@@ -25,6 +25,48 @@ pub struct VmSpec {
     pub user_data: Option<String>,
     /// Public key that the guest is to accept, in OpenSSH form.
     pub ssh_public_key: Option<String>,
+    /// What is in the drive.
+    #[serde(default)]
+    pub iso: Option<IsoSpec>,
+}
+
+/// An ISO in a VM's drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsoSpec {
+    /// The ISO's uuid.
+    pub iso: String,
+    /// The uuid of the secondary store that it lies on.
+    pub store: String,
+}
+
+/// A snapshot of a VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmSnapshotSpec {
+    /// Its uuid.
+    pub uuid: String,
+    /// Whether it is of the memory of the running VM too.
+    pub memory: bool,
+}
+
+/// What a VM did since it was started on its host. Rates are the engine's to work out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmFigures {
+    /// The instance name.
+    pub name: String,
+    /// CPU in use now, in hundredths of a percent of all its CPUs.
+    pub cpu: u32,
+    /// Bytes that came in over its NICs.
+    pub network_in: u64,
+    /// Bytes that went out over its NICs.
+    pub network_out: u64,
+    /// Bytes read from its disks.
+    pub disk_read: u64,
+    /// Bytes written to its disks.
+    pub disk_written: u64,
+    /// Read operations.
+    pub reads: u64,
+    /// Write operations.
+    pub writes: u64,
 }
 
 /// One disk of a VM.
@@ -123,6 +165,20 @@ pub trait Host: Send + Sync {
     async fn stop(&self, host: &str, vm: &str, mode: StopMode) -> Result<(), DriverError>;
     /// Restarts a running VM.
     async fn reboot(&self, host: &str, vm: &str) -> Result<(), DriverError>;
+    /// Moves a running VM to another host without stopping it; `vm` is as it is to run there. One that runs there already is `Ok`.
+    async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
+    /// Gives a running VM the CPU and memory of `vm`, which are no less than it has.
+    async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError>;
+    /// Puts an ISO into the drive of a running VM, or takes out what is there.
+    async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Result<(), DriverError>;
+    /// Keeps a VM as it is. `host` is where it runs or, when it is stopped, one that reaches its disks.
+    async fn keep(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError>;
+    /// Makes a VM as it was at a snapshot. Whether it runs stays as it is.
+    async fn revert(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError>;
+    /// Forgets a snapshot; those made after it stay.
+    async fn forget(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError>;
+    /// What the running VMs of a host did.
+    async fn figures(&self, host: &str) -> Result<Vec<VmFigures>, DriverError>;
     /// Attaches a disk to a running VM.
     async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Result<(), DriverError>;
     /// Detaches a disk from a running VM.

@@ -14,12 +14,14 @@ mod error;
 mod host;
 mod network;
 mod registry;
+mod secret;
 mod storage;
 
 pub mod conformance;
 
 pub use error::DriverError;
-pub use host::{DiskSpec, Host, HostFacts, NicSpec, PowerState, StopMode, VmReport, VmSpec};
+pub use host::{DiskSpec, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec};
 pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};
 pub use registry::Registry;
+pub use secret::Secret;
 pub use storage::{DiskRef, PrimaryStorage, SecondaryStorage, StorageUse, TemplateFacts};

@@ -1,4 +1,4 @@
-use crate::{DriverError, NicSpec};
+use crate::{DriverError, NicSpec, Secret};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,8 @@ pub trait Network: Send + Sync {
     async fn implement(&self, network: &NetworkSpec) -> Result<(), DriverError>;
     /// Makes ready for one NIC: lease, name, user data.
     async fn prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Result<(), DriverError>;
+    /// Keeps the password that the guest behind a prepared NIC is to fetch once, at its next boot.
+    async fn save_password(&self, network: &NetworkSpec, nic: &NicSpec, password: &Secret) -> Result<(), DriverError>;
     /// Takes back what `prepare` did.
     async fn release(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Result<(), DriverError>;
     /// Replaces the rule set of a NIC on a host.

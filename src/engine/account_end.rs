@@ -9,8 +9,8 @@ use crate::{Call, Engine, JobDraft, Topic};
 use std::time::Duration;
 use stratus_model::{AccountType, Error, Kind, Result, VmState};
 use stratus_store::{
-    Account, Dedication, IpAddress, Job, Network, Project, ProjectInvitation, ProjectMember, Query, ResourceCount, SecurityGroup,
-    SecurityGroupRule, Setting, SshKeyPair, Table, Tag, Template, Tx, User, Vm, Volume,
+    Account, AffinityGroup, Dedication, InstanceGroup, IpAddress, Job, Network, Project, ProjectInvitation, ProjectMember, Query,
+    ResourceCount, ResourceDetail, SecurityGroup, SecurityGroupRule, Setting, SshKeyPair, Table, Tag, Template, Tx, User, Vm, Volume,
 };
 
 /// How long one VM's job may take before the clean-up goes on without it, to be tried again.
@@ -164,8 +164,11 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("allowed_group_id", "id", mine())).await?;
     tx.update::<SecurityGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<ProjectInvitation>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;
     let every = || Query::all().eq("account_id", account.id);
     tx.delete::<Tag>(every()).await?;
+    tx.delete::<ResourceDetail>(every()).await?;
     tx.delete::<ProjectMember>(every()).await?;
     tx.delete::<Dedication>(every()).await?;
     tx.delete::<Setting>(Query::all().eq("scope", "account").eq("scope_id", account.id)).await?;

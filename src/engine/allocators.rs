@@ -68,9 +68,10 @@ impl HostAllocator for FirstFit {
             sql.push_str(" and hypervisor = ?");
             args.push(h.clone().into());
         }
-        if !d.avoid.is_empty() {
-            sql.push_str(&format!(" and host_id not in ({})", vec!["?"; d.avoid.len()].join(",")));
-            args.extend(d.avoid.iter().map(|id| Value::from(*id)));
+        let closed: Vec<i64> = d.avoid.iter().chain(&d.apart).copied().collect();
+        if !closed.is_empty() {
+            sql.push_str(&format!(" and host_id not in ({})", vec!["?"; closed.len()].join(",")));
+            args.extend(closed.into_iter().map(Value::from));
         }
         // Tags are looked at afterwards: more rows, so that tagged hosts far down the list are still found.
         let rows = if d.tags.is_empty() { up_to } else { 10_000 };

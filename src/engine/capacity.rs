@@ -1,8 +1,8 @@
 //! What hosts and pools have to give. `used` moves only by conditional statements together with the row that takes it, so that at
 //! rest it equals the sum of placements (hosts) and of volumes' sizes (pools).
 use crate::Engine;
-use stratus_model::{Error, Result};
-use stratus_store::{HostCapacity, Placement, Query, StoragePool, Tx};
+use stratus_model::{Error, Kind, Result};
+use stratus_store::{HostCapacity, Job, Placement, Query, StoragePool, Tx, Vm};
 
 /// CPU in MHz and memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -30,8 +30,14 @@ pub struct Demand {
     pub tags: Vec<String>,
     /// How much.
     pub amount: Amount,
+    /// Whose the VM is, for allocators that spread or gather an account's VMs.
+    #[serde(default)]
+    pub account: i64,
     /// Hosts that were tried already.
     pub avoid: Vec<i64>,
+    /// Hosts that its affinity groups keep it from.
+    #[serde(default)]
+    pub apart: Vec<i64>,
 }
 
 impl Engine {
@@ -43,38 +49,43 @@ impl Engine {
             }
             return Err(Error::internal(format!("vm {vm} already has a place on host {}", mine.host_id)));
         }
-        let fits = tx
-            .execute(
-                stratus_store::sql!(
-                    "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
-                     where host_id = ? and open = 1 and cpu_used + ? <= cpu_total and memory_used + ? <= memory_total"
-                ),
-                vec![amount.cpu.into(), amount.memory.into(), host.into(), amount.cpu.into(), amount.memory.into()],
-            )
-            .await?;
-        if fits == 0 {
+        if !host_take(tx, host, amount).await? {
             return Ok(false);
         }
         let now = self.clock.now();
         let mut p = Placement { vm_id: vm, host_id: host, cpu: amount.cpu, memory: amount.memory, created: now, ..Default::default() };
         tx.insert(&mut p).await?;
+        crate::affinity::hosts_take(tx, vm, host).await?;
         Ok(true)
     }
 
     /// Gives a VM's place back; nothing when it has none.
     pub async fn unplace(&self, tx: &mut Tx, vm: i64) -> Result<()> {
-        let Some(p) = tx.find_one::<Placement>(Query::all().eq("vm_id", vm)).await? else { return Ok(()) };
-        if tx.delete::<Placement>(Query::all().eq("id", p.id)).await? == 1 {
-            tx.execute(
-                stratus_store::sql!(
-                    "update host_capacity set cpu_used = cpu_used - ?, memory_used = memory_used - ?, update_count = update_count + 1 \
-                     where host_id = ?"
-                ),
-                vec![p.cpu.into(), p.memory.into(), p.host_id.into()],
-            )
-            .await?;
+        for p in tx.find::<Placement>(Query::all().eq("vm_id", vm)).await? {
+            leave(tx, &p).await?;
         }
         Ok(())
+    }
+
+    /// Gives back places that no VM uses: those of VMs in states without a host on which no job is at work. How many.
+    pub async fn placements_clean(&self) -> Result<u64> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut cleaned = 0;
+                    for p in tx.find::<Placement>(Query::all()).await? {
+                        let vm = tx.must::<Vm>(p.vm_id).await?;
+                        let busy = Query::live().eq("status", 0).eq("instance_type", Kind::Vm.instance_type()).eq("instance_id", vm.id);
+                        let used = vm.vm_state().holds_host() && vm.host_id == Some(p.host_id);
+                        if !used && tx.count::<Job>(busy).await? == 0 {
+                            leave(tx, &p).await?;
+                            cleaned += 1;
+                        }
+                    }
+                    Ok(cleaned)
+                })
+            })
+            .await
     }
 
     /// What a pool has in all after over-provisioning, bytes.
@@ -96,6 +107,36 @@ impl Engine {
     pub async fn host_capacity(&self, host: i64) -> Result<Option<HostCapacity>> {
         self.db.find_one(Query::all().eq("host_id", host)).await
     }
+}
+
+/// Takes room on a host that is open; false when there is none.
+pub(crate) async fn host_take(tx: &mut Tx, host: i64, amount: Amount) -> Result<bool> {
+    let fits = tx
+        .execute(
+            stratus_store::sql!(
+                "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
+                 where host_id = ? and open = 1 and cpu_used + ? <= cpu_total and memory_used + ? <= memory_total"
+            ),
+            vec![amount.cpu.into(), amount.memory.into(), host.into(), amount.cpu.into(), amount.memory.into()],
+        )
+        .await?;
+    Ok(fits == 1)
+}
+
+/// Gives one place back, and with it the VM's right to keep others of its groups from that host.
+pub(crate) async fn leave(tx: &mut Tx, p: &Placement) -> Result<()> {
+    if tx.delete::<Placement>(Query::all().eq("id", p.id)).await? == 1 {
+        tx.execute(
+            stratus_store::sql!(
+                "update host_capacity set cpu_used = cpu_used - ?, memory_used = memory_used - ?, update_count = update_count + 1 \
+                 where host_id = ?"
+            ),
+            vec![p.cpu.into(), p.memory.into(), p.host_id.into()],
+        )
+        .await?;
+        crate::affinity::hosts_leave(tx, p.vm_id, p.host_id).await?;
+    }
+    Ok(())
 }
 
 /// Takes bytes of a pool that has `total` in all; false when there is no room.

@@ -18,6 +18,7 @@ impl Engine {
         self.check_wires(&mut found).await?;
         self.check_states(&mut found).await?;
         self.check_public(&mut found).await?;
+        self.check_affinity(&mut found).await?;
         Ok(found)
     }
 

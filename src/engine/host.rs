@@ -92,6 +92,9 @@ pub enum PasswordOf {
     Cluster(i64),
 }
 
+/// How long one VM may take to leave a host that is prepared for maintenance.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(1800);
+
 fn resource_state(text: &str) -> Result<String> {
     let word = places::one_of("allocationstate", text, &["Enable", "Enabled", "Disable", "Disabled"])?;
     Ok(if word.starts_with('E') { "Enabled" } else { "Disabled" }.to_owned())
@@ -238,25 +241,67 @@ impl Engine {
             .await
     }
 
-    /// Takes a host out of use once nothing runs on it: the allocator passes it by and it can be removed or repaired.
+    /// Takes a host out of use: the allocator passes it by, its running VMs move to others, each in a job of its own, and once nothing
+    /// is on it, it can be removed or repaired. What does not move leaves it in ErrorInMaintenance.
     pub async fn host_maintenance(&self, call: &Call, host: &Host) -> Result<Host> {
-        let (call, id) = (call.clone(), host.id);
-        self.db
+        let (inner, id) = (call.clone(), host.id);
+        let state = self
+            .db
             .write(move |tx| {
                 Box::pin(async move {
                     let host: Host = hold(tx, Kind::Host, id).await?;
                     if host.resource_state == "Maintenance" {
                         return Ok(host);
                     }
-                    tx.set::<Host>(id, vec![("resource_state", "Maintenance".into())]).await?;
                     // First closed, then looked at: a VM that finds its place before this is seen, one after finds the door shut.
-                    call.hosts_reopen(tx, Reach::Host(id)).await?;
-                    refuse_occupied(tx, &host).await?;
-                    call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} is in maintenance", host.name)).await?;
+                    tx.set::<Host>(id, vec![("resource_state", "PrepareForMaintenance".into())]).await?;
+                    inner.hosts_reopen(tx, Reach::Host(id)).await?;
                     tx.must(id).await
                 })
             })
-            .await
+            .await?;
+        if state.resource_state == "Maintenance" {
+            return Ok(state);
+        }
+        self.host_drain(call, id).await?;
+        let call = call.clone();
+        let (after, outcome) = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let host: Host = hold(tx, Kind::Host, id).await?;
+                    let outcome = refuse_occupied(tx, &host).await;
+                    // Somebody may have taken it back meanwhile.
+                    if host.resource_state == "PrepareForMaintenance" {
+                        let to = if outcome.is_ok() { "Maintenance" } else { "ErrorInMaintenance" };
+                        tx.set::<Host>(id, vec![("resource_state", to.into())]).await?;
+                    }
+                    call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} is in maintenance", host.name)).await?;
+                    Ok((tx.must::<Host>(id).await?, outcome))
+                })
+            })
+            .await?;
+        outcome.map(|()| after)
+    }
+
+    /// Moves every VM away from a host, each behind what is under way on it, and waits until all have gone or failed to.
+    async fn host_drain(&self, call: &Call, host: i64) -> Result<()> {
+        let here = Query::live().eq("host_id", host).within("state", ["Running", "Starting", "Migrating"]);
+        let mut jobs = Vec::new();
+        for vm in self.db.find::<Vm>(here).await? {
+            let draft = crate::JobDraft {
+                command: "migrateVirtualMachine",
+                parameters: serde_json::json!({ "virtualmachineid": vm.uuid }).to_string(),
+                event: "VM.MIGRATE",
+                description: "migrating a VM away from a host in maintenance".into(),
+            };
+            jobs.push(self.job_submit(call, draft, crate::vm::topic(&vm)).await?);
+        }
+        // What did not move is seen by who looks at the host afterwards.
+        for job in jobs {
+            self.job_wait(job.id, DRAIN).await?;
+        }
+        Ok(())
     }
 
     /// Takes a host back into use.

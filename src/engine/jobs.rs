@@ -322,6 +322,8 @@ fn kind_of(word: &str) -> Option<Kind> {
         Kind::VirtualRouterElement,
         Kind::IpAddress,
         Kind::FirewallRule,
+        Kind::AffinityGroup,
+        Kind::InstanceGroup,
     ];
     KINDS.iter().copied().find(|k| k.instance_type() == word)
 }

@@ -30,6 +30,7 @@ impl Engine {
                 if now - forgotten >= 60_000_000 {
                     forgotten = now;
                     report("sessions", engine.sessions_expire().await);
+                    report("passwords", engine.passwords_forget().await);
                 }
             }
         });

@@ -3,7 +3,7 @@ use crate::access::Owned;
 use crate::{Call, Engine, ListScope, Listing, Topic};
 use std::collections::HashMap;
 use stratus_model::{Error, Kind, Result};
-use stratus_store::{IpAddress, Network, Nic, Project, Query, SecurityGroup, Tag, Template, Tx, Vm, Volume};
+use stratus_store::{IpAddress, Network, Nic, Project, Query, ResourceDetail, SecurityGroup, Tag, Template, Tx, Vm, VmSnapshot, Volume};
 use uuid::Uuid;
 
 /// Types of things that can have tags: the word on the wire and what it is.
@@ -105,6 +105,7 @@ impl Call {
             Kind::Template => self.owned_resource::<Template>(q.eq("is_iso", false)).await?,
             Kind::Iso => self.owned_resource::<Template>(q.eq("is_iso", true)).await?,
             Kind::IpAddress => self.address_resource(id.trim()).await?,
+            Kind::VmSnapshot => self.owned_resource::<VmSnapshot>(q).await?,
             // Nothing of the other kinds exists yet, so none has this id.
             _ => None,
         };
@@ -156,7 +157,7 @@ trait HasUuid {
 macro_rules! has_uuid {
     ($($t:ty),*) => { $(impl HasUuid for $t { fn uuid(&self) -> &str { &self.uuid } })* };
 }
-has_uuid!(Vm, Volume, Network, SecurityGroup, Nic, Template, Project);
+has_uuid!(Vm, Volume, Network, SecurityGroup, Nic, Template, Project, VmSnapshot);
 
 /// Refuses tags that cannot be: without key or value, too long, or one key twice.
 pub fn check_tags(tags: &[(String, String)]) -> Result<()> {
@@ -265,9 +266,11 @@ impl Engine {
         Ok(by_thing)
     }
 
-    /// Forgets the tags of a thing that goes; in the transaction of that.
+    /// Forgets the tags and details of a thing that goes; in the transaction of that.
     pub async fn tags_forget(&self, tx: &mut Tx, resource_type: &str, id: i64) -> Result<()> {
-        tx.delete::<Tag>(Query::all().eq("resource_type", resource_type).eq("resource_id", id)).await.map(drop)
+        let of_thing = || Query::all().eq("resource_type", resource_type).eq("resource_id", id);
+        tx.delete::<ResourceDetail>(of_thing()).await?;
+        tx.delete::<Tag>(of_thing()).await.map(drop)
     }
 }
 

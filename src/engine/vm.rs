@@ -1,12 +1,13 @@
 //! VMs as rows: made, listed, changed, recovered. Starting, stopping and the end are in `vm_start`, `vm_stop` and `vm_end`.
+use crate::vm_size::Size;
 use crate::{Call, Engine, GIB, JobDraft, ListScope, Listing, Take, Topic};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use stratus_model::{Error, Kind, Limit, Result, VmEvent, VmState, net};
 use stratus_store::{
-    Account, DiskOffering, Job, Network, Nic, Query, SecurityGroupMember, ServiceOffering, Template, Tx, UsageEvent, Value, Vm, Volume,
-    Zone,
+    Account, AffinityGroup, DiskOffering, IpAddress, Job, Network, Nic, Query, SecurityGroupMember, ServiceOffering, Template, Tx,
+    UsageEvent, Value, Vm, Volume, Zone,
 };
 use uuid::Uuid;
 
@@ -42,8 +43,10 @@ pub struct VmCreate {
     pub networks: Vec<Network>,
     /// Keys of security groups.
     pub groups: Vec<i64>,
-    /// The address on the default network.
-    pub ip: Option<String>,
+    /// Addresses that are wanted, by the key of their network.
+    pub addresses: BTreeMap<i64, String>,
+    /// Groups of VMs that run apart.
+    pub affinity: Vec<AffinityGroup>,
     /// The host, chosen by an administrator.
     pub host: Option<i64>,
     /// The hypervisor, where the template leaves it open.
@@ -115,6 +118,9 @@ impl Engine {
         let mut takes = counted(&vm).to_vec();
         takes.extend([(Limit::Volume, volumes.len() as i64), (Limit::PrimaryStorage, bytes)]);
         self.take(tx, vm.account_id, &takes).await?;
+        if let Some(name) = ask.group.as_deref().filter(|g| !g.trim().is_empty()) {
+            vm.group_id = Some(crate::instance_group::named(tx, (vm.account_id, vm.domain_id), name, vm.created).await?);
+        }
         tx.insert(&mut vm).await?;
         vm.instance_name = format!("i-{}-{}-VM", vm.account_id, vm.id);
         tx.set::<Vm>(vm.id, vec![("instance_name", vm.instance_name.as_str().into())]).await?;
@@ -130,8 +136,10 @@ impl Engine {
             usage(tx, call, "VOLUME.CREATE", &vm, v.id, Some(&v.name), v.disk_offering_id, v.template_id, Some(v.size_bytes)).await?;
         }
         for (device, network) in ask.networks.iter().enumerate() {
-            tx.insert(&mut nic_of(&vm, network, device as i64)).await?;
+            let requested_ip4 = ask.addresses.get(&network.id).cloned();
+            tx.insert(&mut Nic { requested_ip4, ..nic_of(&vm, network, device as i64) }).await?;
         }
+        crate::affinity::join(tx, vm.id, &ask.affinity).await?;
         if !ask.groups.is_empty() {
             self.groups_join(tx, vm.id, &ask.groups).await?;
         }
@@ -198,6 +206,14 @@ impl Engine {
                 return Err(Error::not_found(Kind::Network, &n.uuid));
             }
         }
+        if let Some(id) = ask.addresses.keys().find(|id| !ask.networks.iter().any(|n| n.id == **id)) {
+            return Err(Error::invalid("iptonetworklist", format!("network {id} is not one of the virtual machine's")));
+        }
+        for n in &ask.networks {
+            if let Some(ip) = ask.addresses.get(&n.id) {
+                self.address_wanted(n, ip).await?;
+            }
+        }
         let guarded = ask.zone.security_groups;
         if !guarded && !ask.groups.is_empty() {
             return Err(Error::invalid("securitygroupids", "this zone does not have security groups"));
@@ -208,8 +224,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Refuses an address that a network does not have or that somebody holds; the start takes it for good.
+    async fn address_wanted(&self, network: &Network, text: &str) -> Result<()> {
+        let ip = crate::addresses::parse("ipaddress", text)?.to_string();
+        let row = self.db.find_one::<IpAddress>(Query::all().eq("network_id", network.id).eq("address", ip.as_str())).await?;
+        match row {
+            None => Err(Error::invalid("ipaddress", format!("{ip} is not of network {}", network.uuid))),
+            Some(a) if a.state != "Free" => Err(Error::InUse { kind: Kind::IpAddress, id: ip, why: "another NIC holds it".into() }),
+            Some(_) => Ok(()),
+        }
+    }
+
     async fn vm_row(&self, call: &Call, ask: &VmCreate) -> Result<Vm> {
-        let (cpus, cpu_mhz, memory_mb) = machine_size(ask)?;
+        let Size { cpus, mhz: cpu_mhz, memory_mb } = Size::offered(&ask.offering, &ask.details)?;
         let key = match &ask.keypair {
             Some(name) => Some(self.ssh_key_named(ask.owner.id, name).await?.public_key),
             None => None,
@@ -218,10 +245,9 @@ impl Engine {
         let name = ask.name.clone().unwrap_or_else(|| uuid.clone());
         let state = if ask.start { VmState::Starting } else { VmState::Stopped };
         let hypervisor = ask.template.hypervisor.clone().or_else(|| ask.hypervisor.clone()).unwrap_or_default();
-        let mut details = ask.details.clone();
-        if let Some(ip) = &ask.ip {
-            details.insert("ipaddress".into(), ip.clone());
-        }
+        let password = ask.template.password_enabled.then(|| self.password_new(key.as_deref())).transpose()?;
+        let (password_sealed, password_encrypted) = password.map(|p| (p.sealed, p.encrypted)).unzip();
+        let details = &ask.details;
         Ok(Vm {
             display_name: Some(ask.display_name.clone().unwrap_or_else(|| name.clone())),
             name,
@@ -244,8 +270,10 @@ impl Engine {
             keypair: ask.keypair.clone(),
             ssh_public_key: key,
             keyboard: ask.keyboard.clone(),
-            group_name: ask.group.clone(),
-            details: (!details.is_empty()).then(|| serde_json::to_string(&details)).transpose().map_err(Error::internal)?,
+            password_sealed,
+            password_encrypted: password_encrypted.flatten(),
+            dynamically_scalable: ask.template.is_dynamic,
+            details: (!details.is_empty()).then(|| serde_json::to_string(details)).transpose().map_err(Error::internal)?,
             state: state.word().into(),
             created: call.now(),
             uuid,
@@ -270,16 +298,26 @@ impl Engine {
         let mut set: Vec<(&'static str, Value)> = Vec::new();
         let mut put = |column: &'static str, value: Option<Value>| set.extend(value.map(|v| (column, v)));
         put("display_name", ask.display_name.map(Into::into));
-        put("group_name", ask.group.map(Into::into));
         put("ha_enabled", ask.ha_enabled.map(Into::into));
         put("display_vm", ask.display_vm.map(Into::into));
         put("dynamically_scalable", ask.dynamically_scalable.map(Into::into));
         put("os_type_id", ask.os_type_id.map(Into::into));
         put("user_data", ask.user_data.map(Into::into));
+        if matches!(vm.vm_state(), VmState::Error | VmState::Expunging) {
+            return Err(wrong_state(&vm, "nothing is changed of it any more"));
+        }
         let call = call.clone();
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    match ask.group.as_deref().map(str::trim) {
+                        Some("") => set.push(("group_id", Value::Null)),
+                        Some(name) => {
+                            let owner = (vm.account_id, vm.domain_id);
+                            set.push(("group_id", crate::instance_group::named(tx, owner, name, call.now()).await?.into()));
+                        }
+                        None => {}
+                    }
                     tx.set::<Vm>(vm.id, set).await?;
                     call.log(tx, topic(&vm), format!("VM {} was updated", vm.uuid)).await?;
                     tx.must(vm.id).await
@@ -353,21 +391,6 @@ pub(crate) async fn usage(
     tx.insert(&mut u).await.map(drop)
 }
 
-fn machine_size(ask: &VmCreate) -> Result<(i64, i64, i64)> {
-    let custom = |fixed: Option<i64>, key: &str| match (fixed, ask.details.get(key)) {
-        (Some(n), None) => Ok(n),
-        (Some(_), Some(_)) => Err(Error::invalid("details", format!("{key} is fixed by the service offering"))),
-        (None, Some(t)) => t
-            .trim()
-            .parse()
-            .ok()
-            .filter(|n| (1..=1 << 24).contains(n))
-            .ok_or_else(|| Error::invalid("details", format!("{key} must be a positive number"))),
-        (None, None) => Err(Error::invalid("details", format!("a customised service offering needs details[0].{key}"))),
-    };
-    Ok((custom(ask.offering.cpus, "cpuNumber")?, custom(ask.offering.cpu_mhz, "cpuSpeed")?, custom(ask.offering.memory_mb, "memory")?))
-}
-
 fn volumes_of(ask: &VmCreate, vm: &Vm) -> Vec<Volume> {
     let base = Volume {
         account_id: vm.account_id,
@@ -418,7 +441,7 @@ pub(crate) fn check_disk(disk: &DiskOffering, size: Option<i64>) -> Result<()> {
     }
 }
 
-fn nic_of(vm: &Vm, network: &Network, device: i64) -> Nic {
+pub(crate) fn nic_of(vm: &Vm, network: &Network, device: i64) -> Nic {
     Nic {
         uuid: Uuid::new_v4().to_string(),
         vm_id: vm.id,

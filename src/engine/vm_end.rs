@@ -8,7 +8,7 @@ use stratus_model::{Error, Kind, Limit, Result, VmEvent, VmState};
 use stratus_store::{Job, Nic, Query, Value, Vm, Volume};
 
 static EXPUNGE_VM: Saga<ExpungeVm> =
-    saga!("vm-expunge": begin, release_nics, release_addresses, delete_root_disk, detach_data_disks, leave, settle);
+    saga!("vm-expunge": begin, release_nics, release_addresses, end_snapshots, delete_root_disk, detach_data_disks, leave, settle);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ExpungeVm {
@@ -103,6 +103,10 @@ async fn release_addresses(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
     Ok(())
 }
 
+async fn end_snapshots(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
+    call.vm_snapshots_end(call, plan.vm).await
+}
+
 async fn delete_root_disk(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
     for volume in call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).eq("delete_with_vm", true)).await? {
         call.volume_erase(call, volume).await?;
@@ -131,6 +135,7 @@ async fn leave(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
                 inner.tags_forget(tx, "UserVm", id).await?;
                 let uuid = tx.must::<Vm>(id).await?.uuid;
                 inner.ec2_attributes_forget(tx, "i", &uuid).await?;
+                crate::affinity::forget(tx, id).await?;
                 inner.groups_leave(tx, id).await
             })
         })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskRef, DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
 use stratus_model::{Error, Result, VmEvent, VmState};
 use stratus_store::{
-    Host, HostCapacity, JobStep, Network, Nic, Placement, Query, ServiceOffering, StoragePool, Template, Value, Vm, Volume,
+    Host, HostCapacity, IpAddress, JobStep, Network, Nic, Placement, Query, ServiceOffering, StoragePool, Template, Value, Vm, Volume,
 };
 
 /// Hosts tried one after another.
@@ -22,6 +22,7 @@ static START_VM: Saga<StartVm> = saga!("vm-start":
     reserve_pools undo release_pools,
     make_disks undo delete_disks,
     prepare_nics undo release_nics,
+    give_password,
     boot undo power_off,
     settle,
 );
@@ -103,21 +104,64 @@ impl Engine {
             .await
     }
 
-    fn demand(&self, vm: &Vm, plan: &StartVm, offering: &ServiceOffering) -> Demand {
+    /// What a VM asks of a host.
+    pub(crate) fn demand(&self, vm: &Vm, host: Option<i64>, avoid: Vec<i64>, offering: &ServiceOffering) -> Demand {
         Demand {
             zone: vm.zone_id,
             pod: None,
             cluster: None,
-            host: plan.wanted_host,
+            host,
             hypervisor: (!vm.hypervisor.is_empty()).then(|| vm.hypervisor.clone()),
             tags: tags(offering.host_tags.as_deref()),
             amount: amount(vm),
-            avoid: plan.avoid.clone(),
+            account: vm.account_id,
+            avoid,
+            apart: Vec::new(),
         }
     }
 
+    /// Hosts for a demand, as the allocator that the settings or the offering name proposes them.
+    pub(crate) async fn place_candidates(&self, demand: &Demand, _offering: &ServiceOffering) -> Result<Vec<Host>> {
+        let named = self.settings.text("host.allocators.order");
+        let allocator = self.allocators.host(named.as_deref()).ok_or_else(|| Error::internal("no host allocator"))?;
+        allocator.candidates(self, demand, UP_TO).await
+    }
+
+    /// Whether a VM's disks lie on a pool of its cluster.
+    pub(crate) async fn bound_to_cluster(&self, vm: &Vm) -> Result<bool> {
+        let volumes = Query::live().eq("vm_id", vm.id).not_null("pool_id");
+        let pools = Query::live().key_in::<Volume>("id", "pool_id", volumes).not_null("cluster_id");
+        Ok(self.db.count::<StoragePool>(pools).await? > 0)
+    }
+
+    /// The pod that an address asked for belongs to, in a basic zone.
+    async fn pod_wanted(&self, vm: &Vm) -> Result<Option<i64>> {
+        for nic in self.db.find::<Nic>(Query::live().eq("vm_id", vm.id).not_null("requested_ip4")).await? {
+            let q = Query::all().eq("network_id", nic.network_id).eq("address", nic.requested_ip4).not_null("pod_id");
+            if let Some(pod) = self.db.find_one::<IpAddress>(q).await?.and_then(|a| a.pod_id) {
+                return Ok(Some(pod));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the VM already has binds it: its address to a pod in a basic zone, its disks to a cluster; its affinity groups keep it from
+    /// hosts.
+    pub(crate) async fn bind(&self, vm: &Vm, demand: &mut Demand) -> Result<()> {
+        let volumes = self.db.find::<Volume>(Query::live().eq("vm_id", vm.id).not_null("pool_id")).await?;
+        let pools = self.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
+        demand.cluster = pools.values().find_map(|p| p.cluster_id);
+        if vm.pod_id.is_some() && vm.has_run {
+            demand.pod = vm.pod_id;
+        } else {
+            demand.pod = self.pod_wanted(vm).await?;
+        }
+        demand.apart = self.affinity_avoid(vm.id).await?;
+        Ok(())
+    }
+
     /// Why no host took a VM: in full to administrators, that nothing had room to others.
-    async fn no_host(&self, call: &Call, vm: &Vm, d: &Demand) -> Result<Error> {
+    pub(crate) async fn no_host(&self, call: &Call, vm: &Vm, d: &Demand) -> Result<Error> {
         let short = format!("Unable to create a deployment for the virtual machine {}: no host has room for it", vm.uuid);
         if !call.caller.is_root() {
             return Ok(Error::NoCapacity(short));
@@ -131,6 +175,8 @@ impl Engine {
                 format!("is {} and {}", h.state, h.resource_state)
             } else if d.avoid.contains(&r.host_id) {
                 "was tried and failed".into()
+            } else if d.apart.contains(&r.host_id) {
+                "has another VM of one of its anti-affinity groups".into()
             } else if d.host.is_some_and(|w| w != r.host_id) {
                 "is not the host asked for".into()
             } else if d.hypervisor.as_ref().is_some_and(|w| *w != r.hypervisor) {
@@ -177,6 +223,7 @@ impl Engine {
             nics: nics.iter().map(nic_spec).collect(),
             user_data: vm.user_data.clone(),
             ssh_public_key: vm.ssh_public_key.clone(),
+            iso: self.iso_spec(vm).await?,
         })
     }
 }
@@ -220,12 +267,10 @@ async fn reserve_host(call: &Call, plan: &mut StartVm) -> Result<()> {
     }
     let vm = call.db.must::<Vm>(plan.vm).await?;
     let offering = call.db.must::<ServiceOffering>(vm.service_offering_id).await?;
-    let mut demand = call.demand(&vm, plan, &offering);
-    bind(call, &vm, &mut demand).await?;
-    let named = call.settings.text("host.allocators.order");
+    let mut demand = call.demand(&vm, plan.wanted_host, plan.avoid.clone(), &offering);
+    call.bind(&vm, &mut demand).await?;
     for _ in 0..UP_TO {
-        let allocator = call.allocators.host(named.as_deref()).ok_or_else(|| Error::internal("no host allocator"))?;
-        let found = allocator.candidates(call, &demand, UP_TO).await?;
+        let found = call.place_candidates(&demand, &offering).await?;
         if found.is_empty() {
             break;
         }
@@ -241,20 +286,10 @@ async fn reserve_host(call: &Call, plan: &mut StartVm) -> Result<()> {
     Err(call.no_host(call, &vm, &demand).await?)
 }
 
-/// What the VM already has binds it: its address to a pod in a basic zone, its disks to a cluster.
-async fn bind(call: &Call, vm: &Vm, demand: &mut Demand) -> Result<()> {
-    let volumes = call.db.find::<Volume>(Query::live().eq("vm_id", vm.id).not_null("pool_id")).await?;
-    let pools = call.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
-    demand.cluster = pools.values().find_map(|p| p.cluster_id);
-    if vm.pod_id.is_some() && vm.has_run {
-        demand.pod = vm.pod_id;
-    }
-    Ok(())
-}
-
 async fn take_host(call: &Call, vm: &Vm, host: &Host) -> Result<bool> {
     let (call, vm, host) = (call.clone(), vm.clone(), host.clone());
-    call.clone()
+    let outcome = call
+        .clone()
         .db
         .write(move |tx| {
             Box::pin(async move {
@@ -266,7 +301,8 @@ async fn take_host(call: &Call, vm: &Vm, host: &Host) -> Result<bool> {
                 Ok(true)
             })
         })
-        .await
+        .await;
+    crate::affinity::taken_is_no_room(outcome)
 }
 
 async fn release_host(call: &Call, plan: &mut StartVm) -> Result<()> {
@@ -287,13 +323,11 @@ async fn reserve_addresses(call: &Call, plan: &mut StartVm) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 let vm = tx.must::<Vm>(id).await?;
-                let details: std::collections::BTreeMap<String, String> =
-                    vm.details.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
                 for nic in tx.find::<Nic>(Query::live().eq("vm_id", id).null("ip4")).await? {
                     let network = tx.must::<Network>(nic.network_id).await?;
                     let zone = tx.must::<stratus_store::Zone>(vm.zone_id).await?;
                     let pod = vm.pod_id.filter(|_| zone.network_type == "Basic");
-                    let wanted = details.get("ipaddress").filter(|_| nic.is_default).map(String::as_str);
+                    let wanted = nic.requested_ip4.as_deref();
                     let owner = (vm.account_id, vm.domain_id);
                     let address = inner.address_take(tx, &network, pod, wanted, id, nic.id, owner).await?;
                     let range = inner.range_of(tx, &address).await?;
@@ -380,6 +414,11 @@ async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
 
 async fn release_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
     call.nics_release(plan.vm).await
+}
+
+async fn give_password(call: &Call, plan: &mut StartVm) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm).await?;
+    call.password_deliver(&vm).await
 }
 
 async fn boot(call: &Call, plan: &mut StartVm) -> Result<()> {

@@ -124,6 +124,8 @@ impl Kind {
             Self::VirtualRouterElement => "VirtualRouterElement",
             Self::IpAddress => "IpAddress",
             Self::FirewallRule => "FirewallRule",
+            Self::AffinityGroup => "AffinityGroup",
+            Self::InstanceGroup => "InstanceGroup",
             _ => "None",
         }
     }

@@ -6,7 +6,7 @@ use crate::world::{HostRecord, HostState, Record, Vm, answering, drop_rules, mem
 use async_trait::async_trait;
 use std::borrow::Cow::{Borrowed, Owned};
 use std::sync::atomic::Ordering;
-use stratus_drivers::{DiskSpec, DriverError, Host, HostFacts, PowerState, StopMode, VmReport, VmSpec};
+use stratus_drivers::{DiskSpec, DriverError, Host, HostFacts, IsoSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -29,6 +29,33 @@ impl Host for Sim {
     }
     async fn reboot(&self, host: &str, vm: &str) -> Done {
         self.run(Op::Reboot, &[host, vm], || self.vm_reboot(host, vm)).await
+    }
+    async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Done<VmReport> {
+        self.run(Op::Migrate, &[from, to, &vm.name], || self.vm_migrate(from, to, vm)).await
+    }
+    async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
+        self.run(Op::Scale, &[host, &vm.name], || self.vm_scale(host, vm)).await
+    }
+    async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Done {
+        self.run(Op::ChangeIso, &[host, vm], || self.iso_change(host, vm, iso)).await
+    }
+    async fn keep(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
+        self.run(Op::VmKeep, &[host, &vm.name, &snapshot.uuid], || self.disks_keep(host, vm, snapshot)).await
+    }
+    async fn revert(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
+        self.run(Op::VmRevert, &[host, &vm.name, &snapshot.uuid], || self.disks_revert(host, vm, snapshot)).await
+    }
+    async fn forget(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
+        self.run(Op::VmForget, &[host, &vm.name, &snapshot.uuid], || self.disks_forget(host, vm, snapshot)).await
+    }
+    async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
+        // Guests that do not compute are idle.
+        let idle = |vm: &Vm| VmFigures { name: vm.spec.name.clone(), ..VmFigures::default() };
+        let on = |vm: &&Vm| vm.state == PowerState::On;
+        self.run(Op::Figures, &[host], || {
+            self.world.hosts.with(host, |hosts| Ok(answering(hosts, host)?.vms.values().filter(on).map(idle).collect()))
+        })
+        .await
     }
     async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Done {
         self.run(Op::Attach, &[host, vm, &disk.path], || self.disk_attach(host, vm, disk)).await
@@ -166,7 +193,7 @@ impl Sim {
     }
 
     /// Runs with a VM that is on a host and on.
-    fn with_vm<T>(&self, host: &str, name: &str, work: impl FnOnce(&Self, &mut Vm) -> Done<T>) -> Done<T> {
+    pub(crate) fn with_vm<T>(&self, host: &str, name: &str, work: impl FnOnce(&Self, &mut Vm) -> Done<T>) -> Done<T> {
         self.world.hosts.with(host, |hosts| {
             let vm = answering(hosts, host)?.vms.get_mut(name).filter(|vm| vm.state == PowerState::On);
             work(self, vm.ok_or_else(|| DriverError::Missing(format!("running VM {name} on host {host}")))?)
@@ -174,7 +201,7 @@ impl Sim {
     }
 
     /// Writes a changed VM down and then puts it in the place of the old one. Its memory and power stay as they are.
-    fn vm_change(&self, host: &str, vm: &mut Vm, change: impl FnOnce(&mut Vm)) -> Done {
+    pub(crate) fn vm_change(&self, host: &str, vm: &mut Vm, change: impl FnOnce(&mut Vm)) -> Done {
         let mut changed = vm.clone();
         change(&mut changed);
         self.note(&Record::Vm { host: Borrowed(host), vm: Owned(changed.clone()) })?;

@@ -52,8 +52,12 @@ pub struct VmEntry {
     pub state: PowerState,
     /// Number of virtual CPUs.
     pub cpus: u32,
+    /// Share of each CPU in MHz.
+    pub cpu_mhz: u32,
     /// Memory in MiB.
     pub memory_mb: u64,
+    /// The ISO in its drive.
+    pub iso: Option<String>,
     /// Its disks as (pool, path), root disk first.
     pub disks: Vec<(String, String)>,
     /// Its NICs by uuid, with the address.
@@ -100,6 +104,8 @@ pub struct LeaseEntry {
     pub mac: String,
     /// The VM.
     pub vm: String,
+    /// Digest of the password that waits for the guest.
+    pub password: Option<String>,
 }
 
 impl Inventory {
@@ -136,8 +142,8 @@ impl Sim {
         });
         self.world.networks.each(|network, net| {
             let entry = |lease: &Lease| {
-                let Lease { ip, mac, vm } = lease.clone();
-                LeaseEntry { ip, mac, vm }
+                let Lease { ip, mac, vm, password } = lease.clone();
+                LeaseEntry { ip, mac, vm, password }
             };
             all.networks.insert(network.to_owned(), net.leases.iter().map(|(nic, lease)| (nic.clone(), entry(lease))).collect());
             if net.public != PublicSet::default() {
@@ -169,7 +175,9 @@ fn vm_entry(vm: &Vm) -> VmEntry {
         uuid: spec.uuid.clone(),
         state: vm.state,
         cpus: spec.cpus,
+        cpu_mhz: spec.cpu_mhz,
         memory_mb: spec.memory_mb,
+        iso: spec.iso.as_ref().map(|i| i.iso.clone()),
         disks: spec.disks.iter().map(|disk| (disk.pool.clone(), disk.path.clone())).collect(),
         nics: spec.nics.iter().map(|nic| (nic.uuid.clone(), nic.ip.clone())).collect(),
         starts: vm.starts,

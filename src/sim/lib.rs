@@ -26,6 +26,7 @@ mod fault;
 mod host;
 mod inventory;
 mod journal;
+mod r#move;
 mod network;
 mod pool;
 mod replay;

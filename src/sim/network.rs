@@ -1,10 +1,11 @@
 //! Guest networks: what is up, who holds which address, which rule set guards which NIC.
 use crate::Sim;
 use crate::fault::Op;
+use crate::pool::identity;
 use crate::world::{Lease, Net, Record, answering};
 use async_trait::async_trait;
 use std::borrow::Cow::Borrowed;
-use stratus_drivers::{DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet};
+use stratus_drivers::{DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Secret};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -15,6 +16,9 @@ impl Network for Sim {
     }
     async fn prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
         self.run(Op::Prepare, &[&network.uuid, &nic.uuid, vm], || self.nic_prepare(network, nic, vm)).await
+    }
+    async fn save_password(&self, network: &NetworkSpec, nic: &NicSpec, password: &Secret) -> Done {
+        self.run(Op::SavePassword, &[&network.uuid, &nic.uuid], || self.password_save(&network.uuid, &nic.uuid, password)).await
     }
     async fn release(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
         self.run(Op::Release, &[&network.uuid, &nic.uuid, vm], || self.nic_release(&network.uuid, &nic.uuid)).await
@@ -56,11 +60,24 @@ impl Sim {
             if let Some(holder) = net.addresses.get(&nic.ip).filter(|holder| **holder != nic.uuid) {
                 return Err(DriverError::Failed(format!("address {} of network {uuid} is leased to NIC {holder}", nic.ip)));
             }
-            let lease = Lease { ip: nic.ip.clone(), mac: nic.mac.clone(), vm: vm.to_owned() };
+            let password = net.leases.get(&nic.uuid).and_then(|there| there.password.clone());
+            let lease = Lease { ip: nic.ip.clone(), mac: nic.mac.clone(), vm: vm.to_owned(), password };
             if net.leases.get(&nic.uuid) != Some(&lease) {
                 self.note(&Record::Lease { network: Borrowed(uuid), nic: Borrowed(&nic.uuid), lease: Borrowed(&lease) })?;
                 net.put(&nic.uuid, lease);
             }
+            Ok(())
+        })
+    }
+
+    /// Only a digest is kept: the simulator's journal is not a place for secrets.
+    fn password_save(&self, network: &str, nic: &str, password: &Secret) -> Done {
+        self.world.networks.with(network, |nets| {
+            let net = nets.get_mut(network).ok_or_else(|| DriverError::Missing(format!("network {network}")))?;
+            let there = net.leases.get(nic).ok_or_else(|| DriverError::Missing(format!("NIC {nic} in network {network}")))?;
+            let lease = Lease { password: Some(identity(password.reveal())), ..there.clone() };
+            self.note(&Record::Lease { network: Borrowed(network), nic: Borrowed(nic), lease: Borrowed(&lease) })?;
+            net.put(nic, lease);
             Ok(())
         })
     }

@@ -124,7 +124,7 @@ impl Sim {
                     "pool {pool} has {free} of {total} bytes left, disk {path} of {bytes} needs {physical}"
                 )));
             }
-            let made = Disk { bytes: *bytes, physical, identity, boots: 0 };
+            let made = Disk { bytes: *bytes, physical, identity, boots: 0, kept: Default::default() };
             self.note(&Record::Disk { pool: Borrowed(pool), path: Borrowed(path), disk: Borrowed(&made) })?;
             state.put(path, made);
             Ok(())
@@ -184,6 +184,42 @@ impl Sim {
     pub(crate) fn disk_boot(&self, pool: &str, path: &str) -> Done<u32> {
         let at = DiskRef { pool: pool.to_owned(), path: path.to_owned(), bytes: 0 };
         self.with_disk(pool, path, |sim, disk| Ok(sim.disk_change(&at, disk, |disk| disk.boots += 1)?.boots))
+    }
+
+    fn at(pool: &str, path: &str) -> DiskRef {
+        DiskRef { pool: pool.to_owned(), path: path.to_owned(), bytes: 0 }
+    }
+
+    /// Keeps a disk's bytes as of now under a VM snapshot's uuid; what is kept already stays.
+    pub(crate) fn disk_keep(&self, pool: &str, path: &str, snapshot: &str) -> Done {
+        self.with_disk(pool, path, |sim, disk| match disk.kept.contains_key(snapshot) {
+            true => Ok(()),
+            false => sim.disk_change(&Self::at(pool, path), disk, |d| drop(d.kept.insert(snapshot.into(), d.identity.clone()))).map(drop),
+        })
+    }
+
+    /// Whether a disk has a VM snapshot.
+    pub(crate) fn disk_kept(&self, pool: &str, path: &str, snapshot: &str) -> Done {
+        self.with_disk(pool, path, |_, disk| match disk.kept.contains_key(snapshot) {
+            true => Ok(()),
+            false => Err(DriverError::Missing(format!("snapshot {snapshot} of disk {path}"))),
+        })
+    }
+
+    /// Gives a disk the bytes that it had at a VM snapshot.
+    pub(crate) fn disk_revert(&self, pool: &str, path: &str, snapshot: &str) -> Done {
+        self.with_disk(pool, path, |sim, disk| {
+            let Some(then) = disk.kept.get(snapshot).cloned() else { return Ok(()) };
+            sim.disk_change(&Self::at(pool, path), disk, |d| d.identity = then).map(drop)
+        })
+    }
+
+    /// Forgets a VM snapshot of a disk.
+    pub(crate) fn disk_forget(&self, pool: &str, path: &str, snapshot: &str) -> Done {
+        self.with_disk(pool, path, |sim, disk| match disk.kept.contains_key(snapshot) {
+            true => sim.disk_change(&Self::at(pool, path), disk, |d| drop(d.kept.remove(snapshot))).map(drop),
+            false => Ok(()),
+        })
     }
 
     /// Writes to a disk, as its guest would: it has another identity afterwards, which is the answer.

@@ -11,7 +11,9 @@ impl World {
             Record::Format(FORMAT) => {}
             Record::Format(other) => return Err(format!("format {other} is not one that this version reads")),
             Record::DoubleStarts(count) => self.double_starts = self.double_starts.max(count),
-            Record::Host { .. } | Record::HostGone { .. } | Record::Vm { .. } | Record::VmGone { .. } => return self.apply_host(record),
+            Record::Host { .. } | Record::HostGone { .. } | Record::Vm { .. } | Record::VmMoved { .. } | Record::VmGone { .. } => {
+                return self.apply_host(record);
+            }
             Record::Rules { .. } | Record::Members { .. } => return self.apply_host(record),
             Record::Net { .. } | Record::NetGone { .. } | Record::Lease { .. } | Record::LeaseGone { .. } | Record::Public { .. } => {
                 return self.apply_network(record);
@@ -38,6 +40,15 @@ impl World {
                         claims.remove(&name);
                     }
                 });
+            }
+            Record::VmMoved { from, to, vm } => {
+                let name = vm.spec.name.clone();
+                on(&to, &mut |state| state.put((*vm).clone()))?;
+                on(&from, &mut |state| {
+                    state.take(&name);
+                    drop_rules(state, &name);
+                })?;
+                self.claims.with(&name, |claims| drop(claims.insert(name.clone(), to.into_owned())));
             }
             Record::VmGone { host, vm } => {
                 on(&host, &mut |state| {

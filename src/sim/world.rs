@@ -3,7 +3,7 @@
 //! A record says how a thing is now, not what was done to it, so replaying is inserting and a compacted journal is a list of things.
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stratus_drivers::{DriverError, GroupMembers, HostFacts, NetworkSpec, NicRules, PowerState, PublicSet, TemplateFacts, VmSpec};
@@ -142,6 +142,9 @@ pub(crate) struct Disk {
     pub identity: String,
     /// How often a system was booted from it.
     pub boots: u32,
+    /// The identity it had at each snapshot of its VM, by the snapshot's uuid.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, String>,
 }
 
 /// A secondary store with its objects by uuid.
@@ -221,6 +224,9 @@ pub(crate) struct Lease {
     pub ip: String,
     pub mac: String,
     pub vm: String,
+    /// Digest of a password that waits for the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
 }
 
 /// Version of the journal's lines.
@@ -234,6 +240,7 @@ pub(crate) enum Record<'a> {
     Host { host: Cow<'a, str>, record: Cow<'a, HostRecord> },
     HostGone { host: Cow<'a, str> },
     Vm { host: Cow<'a, str>, vm: Cow<'a, Vm> },
+    VmMoved { from: Cow<'a, str>, to: Cow<'a, str>, vm: Cow<'a, Vm> },
     VmGone { host: Cow<'a, str>, vm: Cow<'a, str> },
     Rules { host: Cow<'a, str>, rules: Cow<'a, NicRules> },
     Members { host: Cow<'a, str>, members: Cow<'a, GroupMembers> },

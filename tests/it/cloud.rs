@@ -156,7 +156,7 @@ macro_rules! on_both {
     };
 }
 
-pub(super) use on_both;
+pub(crate) use on_both;
 
 on_both! {
     a_vm_lives_and_ends in stratus::simulate::BUILT_IN;

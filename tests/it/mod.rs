@@ -3,6 +3,7 @@ mod bad_input;
 mod clients;
 mod cloud;
 mod command_line;
+mod compute;
 mod console;
 mod kill;
 mod life;

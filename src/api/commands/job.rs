@@ -13,7 +13,7 @@ pub struct QueryAsyncJobResult {
 impl Run for QueryAsyncJobResult {
     async fn run(self, call: &Call) -> Result<Answer> {
         call.job_seen(call, &self.jobid.0).await?;
-        let shown = views::job::of(call, vec![self.jobid.0]).await?.pop();
+        let shown = views::job::whole(call, self.jobid.0).await?;
         shown.map(Answer::inline).ok_or_else(|| Error::internal("a job without its answer"))
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, one file a noun. `register` of each puts its commands on the air.
 mod account;
 mod address;
+mod affinity_group;
 mod api_discovery;
 mod capacity;
 mod cluster;
@@ -10,6 +11,7 @@ mod domain;
 mod event;
 mod host;
 mod image_store;
+mod instance_group;
 mod ip_range;
 mod job;
 mod limit;
@@ -22,6 +24,7 @@ mod pool;
 mod project;
 mod provider;
 mod region;
+mod resource_detail;
 mod security_group;
 mod service_offering;
 mod ssh_key;
@@ -31,7 +34,9 @@ mod template;
 mod traffic_type;
 mod user;
 mod vm;
+mod vm_change;
 mod vm_power;
+mod vm_snapshot;
 mod volume;
 mod zone;
 
@@ -40,6 +45,7 @@ use crate::registry::Registry;
 pub(crate) fn register(r: &mut Registry) {
     account::register(r);
     address::register(r);
+    affinity_group::register(r);
     api_discovery::register(r);
     capacity::register(r);
     cluster::register(r);
@@ -49,6 +55,7 @@ pub(crate) fn register(r: &mut Registry) {
     event::register(r);
     host::register(r);
     image_store::register(r);
+    instance_group::register(r);
     ip_range::register(r);
     job::register(r);
     limit::register(r);
@@ -61,6 +68,7 @@ pub(crate) fn register(r: &mut Registry) {
     project::register(r);
     provider::register(r);
     region::register(r);
+    resource_detail::register(r);
     security_group::register(r);
     service_offering::register(r);
     ssh_key::register(r);
@@ -70,7 +78,9 @@ pub(crate) fn register(r: &mut Registry) {
     traffic_type::register(r);
     user::register(r);
     vm::register(r);
+    vm_change::register(r);
     vm_power::register(r);
+    vm_snapshot::register(r);
     volume::register(r);
     zone::register(r);
 }

@@ -1,5 +1,6 @@
 //! VMs: deployed, listed, changed and recovered. What moves them between states is in `vm_power.rs`.
 use crate::prelude::*;
+use std::collections::BTreeMap;
 use stratus_engine::vm::{VmCreate, VmFilter, VmUpdate};
 
 /// Deploys a VM: makes it and starts it.
@@ -23,11 +24,11 @@ pub struct DeployVirtualMachine {
     /// the account that is to own it; needs domainid
     account: Option<String>,
     /// affinity groups by ID
-    #[param(kind = "list", since = "4.2")]
-    affinitygroupids: Refused,
+    #[param(since = "4.2")]
+    affinitygroupids: Option<Vec<Owned<store::AffinityGroup>>>,
     /// affinity groups by name
-    #[param(kind = "list", since = "4.2")]
-    affinitygroupnames: Refused,
+    #[param(since = "4.2")]
+    affinitygroupnames: Option<Vec<String>>,
     /// details; for a customised offering details[0].cpuNumber, cpuSpeed and memory
     #[param(since = "4.3")]
     details: Option<MapList>,
@@ -52,8 +53,7 @@ pub struct DeployVirtualMachine {
     /// an address for the default network
     ipaddress: Option<String>,
     /// networks with an address each, iptonetworklist[0].networkid=…&iptonetworklist[0].ip=…
-    #[param(kind = "map")]
-    iptonetworklist: Refused,
+    iptonetworklist: Option<MapList>,
     /// the keyboard of the console
     keyboard: Option<String>,
     /// the name of an SSH key pair
@@ -76,7 +76,7 @@ pub struct DeployVirtualMachine {
     #[param(since = "4.0")]
     startvm: Option<bool>,
     /// user data in base64
-    #[param(length = 45056)]
+    #[param(length = 32768)]
     userdata: Option<String>,
 }
 
@@ -99,6 +99,9 @@ impl Create for DeployVirtualMachine {
             }
             (None, None) => Vec::new(),
         };
+        let affinity = affinity_groups(call, owner.id, self.affinitygroupids, self.affinitygroupnames).await?.unwrap_or_default();
+        let mut networks: Vec<store::Network> = self.networkids.unwrap_or_default().into_iter().map(|n| n.0).collect();
+        let addresses = addresses(call, &self.zoneid.0, &mut networks, self.ipaddress, self.iptonetworklist).await?;
         let ask = VmCreate {
             owner,
             zone: self.zoneid.0,
@@ -110,9 +113,10 @@ impl Create for DeployVirtualMachine {
             group: self.group,
             keypair: self.keypair,
             user_data: self.userdata,
-            networks: self.networkids.unwrap_or_default().into_iter().map(|n| n.0).collect(),
+            networks,
             groups,
-            ip: self.ipaddress,
+            addresses,
+            affinity,
             host: self.hostid.map(|h| h.0.id),
             hypervisor: self.hypervisor,
             keyboard: self.keyboard,
@@ -127,12 +131,82 @@ impl Create for DeployVirtualMachine {
     async fn finish(call: &Call, id: i64) -> Result<Answer> {
         let vm = call.db.must::<store::Vm>(id).await?;
         // A VM made with startvm=false is Stopped from its first row on; for the others last_host_id is the host asked for.
-        let vm = match vm.state.as_str() {
-            "Starting" if !vm.has_run => call.vm_start(call, id, vm.last_host_id).await?,
-            _ => vm,
-        };
-        views::one(views::vm::of(call, vec![vm]).await?)
+        match vm.state.as_str() {
+            "Starting" | "Running" => {
+                let (vm, password) = call.vm_start_answered(call, id, vm.last_host_id).await?;
+                views::vm::with_password(call, vm, password).await
+            }
+            _ => views::one(views::vm::of(call, vec![vm]).await?),
+        }
     }
+}
+
+/// Affinity groups by id or by name, not both; none when neither is given. All of one owner.
+pub(crate) async fn affinity_groups(
+    call: &Call,
+    owner: i64,
+    ids: Option<Vec<Owned<store::AffinityGroup>>>,
+    names: Option<Vec<String>>,
+) -> Result<Option<Vec<store::AffinityGroup>>> {
+    let mut groups: Vec<store::AffinityGroup> = match (ids, names) {
+        (Some(_), Some(_)) => return Err(Error::invalid("affinitygroupids", "cannot be combined with affinitygroupnames")),
+        (Some(ids), None) => ids.into_iter().map(|g| g.0).collect(),
+        (None, Some(names)) => {
+            let mut found = Vec::new();
+            for name in names {
+                found.push(call.affinity_named(owner, &name).await?);
+            }
+            found
+        }
+        (None, None) => return Ok(None),
+    };
+    groups.sort_by_key(|g| g.id);
+    groups.dedup_by_key(|g| g.id);
+    match groups.iter().find(|g| g.account_id != owner) {
+        Some(g) => {
+            Err(Error::invalid("affinitygroupids", format!("affinity group {} is another account's than the virtual machine", g.uuid)))
+        }
+        None => Ok(Some(groups)),
+    }
+}
+
+/// Addresses that are asked for, by network: `ipaddress` for the default one, `iptonetworklist` for any; the latter names the networks
+/// as well.
+async fn addresses(
+    call: &Call,
+    zone: &store::Zone,
+    networks: &mut Vec<store::Network>,
+    first: Option<String>,
+    each: Option<MapList>,
+) -> Result<BTreeMap<i64, String>> {
+    let mut found = BTreeMap::new();
+    if let Some(each) = each {
+        if first.is_some() || !networks.is_empty() {
+            return Err(Error::invalid("iptonetworklist", "cannot be combined with networkids or ipaddress"));
+        }
+        for entry in each.0 {
+            let id = entry.get("networkid").ok_or_else(|| Error::invalid("iptonetworklist", "an entry has no networkid"))?;
+            if entry.contains_key("ipv6") {
+                return Err(Error::Unsupported("iptonetworklist: IPv6 addresses are not supported".into()));
+            }
+            let network: store::Network = call.db.by_uuid(Kind::Network, &id.trim().to_ascii_lowercase()).await?;
+            if let Some(ip) = entry.get("ip") {
+                found.insert(network.id, ip.clone());
+            }
+            networks.push(network);
+        }
+    }
+    if let Some(ip) = first {
+        let network = match networks.first() {
+            Some(n) => Some(n.id),
+            None => {
+                let q = store::Query::live().eq("zone_id", zone.id).eq("traffic_type", "Guest");
+                call.db.find_one::<store::Network>(q).await?.map(|n| n.id)
+            }
+        };
+        found.extend(network.map(|n| (n, ip)));
+    }
+    Ok(found)
 }
 
 /// Lists VMs.
@@ -140,8 +214,8 @@ impl Create for DeployVirtualMachine {
 #[command(name = "listVirtualMachines", roles = "all", answer = "virtualmachine", view = views::vm::Vm)]
 pub struct ListVirtualMachines {
     /// those of an affinity group
-    #[param(kind = "uuid", since = "4.2")]
-    affinitygroupid: Refused,
+    #[param(since = "4.2")]
+    affinitygroupid: Option<Owned<store::AffinityGroup>>,
     /// how much of each VM to show; everything is always shown
     #[param(kind = "list", since = "3.0")]
     details: Ignored,
@@ -149,8 +223,7 @@ pub struct ListVirtualMachines {
     #[param(kind = "boolean")]
     forvirtualnetwork: Ignored,
     /// those of an instance group
-    #[param(kind = "uuid")]
-    groupid: Refused,
+    groupid: Option<Owned<store::InstanceGroup>>,
     /// those on a host
     hostid: Option<Ref<store::Host>>,
     /// those of a hypervisor
@@ -158,8 +231,8 @@ pub struct ListVirtualMachines {
     /// the VM with this ID
     id: Option<Owned<store::Vm>>,
     /// those with an ISO attached
-    #[param(kind = "uuid", since = "4.0")]
-    isoid: Refused,
+    #[param(since = "4.0")]
+    isoid: Option<Ref<store::Template>>,
     /// those with this host name
     name: Option<String>,
     /// those on a network
@@ -194,6 +267,8 @@ impl Run for ListVirtualMachines {
             .eq_opt("host_id", self.hostid.map(|h| h.0.id))
             .eq_opt("hypervisor", self.hypervisor)
             .eq_opt("name", self.name)
+            .eq_opt("group_id", self.groupid.map(|g| g.0.id))
+            .eq_opt("iso_id", self.isoid.map(|i| i.0.id))
             .eq_opt("pod_id", self.podid.map(|p| p.0.id))
             .eq_opt("template_id", self.templateid.map(|t| t.0.id))
             .eq_opt("zone_id", self.zoneid.map(|z| z.0.id));
@@ -204,6 +279,9 @@ impl Run for ListVirtualMachines {
         }
         if !call.caller.is_root() {
             q = q.eq("display_vm", true).ne("state", "Expunging");
+        }
+        if let Some(g) = self.affinitygroupid {
+            q = q.id_in::<store::AffinityMember>("vm_id", store::Query::all().eq("group_id", g.0.id));
         }
         if let Some(n) = self.networkid {
             q = q.id_in::<store::Nic>("vm_id", store::Query::live().eq("network_id", n.0.id));
@@ -242,7 +320,7 @@ pub struct UpdateVirtualMachine {
     /// its guest OS type
     ostypeid: Option<Ref<store::OsType>>,
     /// user data in base64
-    #[param(length = 45056)]
+    #[param(length = 32768)]
     userdata: Option<String>,
 }
 

@@ -18,8 +18,9 @@ impl Run for StartVirtualMachine {
         if self.hostid.is_some() && !call.caller.is_root() {
             return Err(Error::Denied("only a root administrator chooses the host".into()));
         }
-        let vm = call.vm_start(call, self.id.0.id, self.hostid.map(|h| h.0.id)).await?;
-        views::one(views::vm::of(call, vec![vm]).await?)
+        let running = self.id.0.state == "Running";
+        let (vm, password) = call.vm_start_answered(call, self.id.0.id, self.hostid.map(|h| h.0.id)).await?;
+        views::vm::with_password(call, vm, password.filter(|_| !running)).await
     }
 }
 

@@ -98,6 +98,16 @@ pub struct Host {
     pub hahost: Option<bool>,
 }
 
+/// A host that a VM could move to.
+#[derive(View)]
+pub struct HostForMigration {
+    #[view(flatten)]
+    pub host: Host,
+    /// whether its disks would have to move too
+    #[view(name = "requiresStorageMotion")]
+    pub requires_storage_motion: bool,
+}
+
 /// Which groups of fields a list of hosts shows beside those that always stand there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Groups {

@@ -1,3 +1,4 @@
+use crate::conceal;
 use crate::prelude::*;
 
 /// A job.
@@ -29,14 +30,31 @@ pub struct AsyncJob {
     pub jobid: String,
 }
 
+/// One job with its whole result.
+pub(crate) async fn whole(call: &Call, row: store::Job) -> Result<Option<AsyncJob>> {
+    page(call, vec![row], &|result| conceal::open(&call.sealer, result)).await.map(|mut page| page.pop())
+}
+
+/// A page of jobs; passwords in their results are for [`whole`] only.
 pub(crate) async fn of(call: &Call, rows: Vec<store::Job>) -> Result<Vec<AsyncJob>> {
+    let strip = |result: &mut serde_json::Value| {
+        conceal::strip(result);
+        Ok(())
+    };
+    page(call, rows, &strip).await
+}
+
+type Change<'a> = &'a (dyn Fn(&mut serde_json::Value) -> Result<()> + Send + Sync);
+
+async fn page(call: &Call, rows: Vec<store::Job>, change: Change<'_>) -> Result<Vec<AsyncJob>> {
     let beside = call.job_company(&rows).await?;
     let short = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     let one = |j: store::Job| {
         let instance = j.instance_type.clone().zip(j.instance_id).and_then(|key| beside.instances.get(&key).cloned());
         // A result that is no JSON would be an old server's; it is then a text, as the field says.
-        let result = j.result.map(|r| serde_json::from_str(&r).unwrap_or(serde_json::Value::String(r)));
-        AsyncJob {
+        let mut result = j.result.map(|r| serde_json::from_str(&r).unwrap_or(serde_json::Value::String(r)));
+        result.as_mut().map(change).transpose()?;
+        Ok(AsyncJob {
             accountid: beside.accounts.get(&j.account_id).map(|a| a.uuid.clone()),
             userid: beside.users.get(&j.user_id).map(|u| u.uuid.clone()),
             cmd: format!("org.apache.cloudstack.api.command.{}", j.command),
@@ -49,7 +67,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Job>) -> Result<Vec<AsyncJo
             jobinstanceid: instance,
             created: Date(j.created),
             jobid: j.uuid,
-        }
+        })
     };
-    Ok(rows.into_iter().map(one).collect())
+    rows.into_iter().map(one).collect()
 }

@@ -2,6 +2,7 @@
 //! them with one query per table beside it.
 pub(crate) mod account;
 pub(crate) mod address;
+pub(crate) mod affinity_group;
 pub(crate) mod capacity;
 pub(crate) mod cluster;
 pub(crate) mod configuration;
@@ -10,6 +11,7 @@ pub(crate) mod domain;
 pub(crate) mod event;
 pub(crate) mod host;
 pub(crate) mod image_store;
+pub(crate) mod instance_group;
 pub(crate) mod ip_range;
 pub(crate) mod job;
 pub(crate) mod limit;
@@ -28,6 +30,7 @@ pub(crate) mod tag;
 pub(crate) mod template;
 pub(crate) mod user;
 pub(crate) mod vm;
+pub(crate) mod vm_snapshot;
 pub(crate) mod volume;
 pub(crate) mod zone;
 

@@ -81,6 +81,20 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Tag>) -> Result<Vec<Tag>> {
     Ok(rows.into_iter().map(|t| one(&owners, t)).collect())
 }
 
+/// A page of details, which look like tags.
+pub(crate) async fn details(call: &Call, rows: Vec<store::ResourceDetail>) -> Result<Vec<Tag>> {
+    let as_tag = |d: store::ResourceDetail| store::Tag {
+        resource_type: d.resource_type,
+        resource_uuid: d.resource_uuid,
+        tag_key: d.detail_key,
+        tag_value: d.detail_value,
+        account_id: d.account_id,
+        domain_id: d.domain_id,
+        ..Default::default()
+    };
+    of(call, rows.into_iter().map(as_tag).collect()).await
+}
+
 fn one(owners: &Owners, t: store::Tag) -> Tag {
     Tag {
         account: owners.account(t.account_id),

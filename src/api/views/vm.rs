@@ -1,5 +1,6 @@
 //! VMs in answers.
 use crate::prelude::*;
+use crate::views::affinity_group::{self, AffinityGroup};
 use crate::views::security_group::{self, SecurityGroup};
 use crate::views::tag::{self, Owners, Tag};
 use std::collections::{BTreeMap, HashMap};
@@ -73,6 +74,12 @@ pub struct Vm {
     pub hostid: Option<String>,
     /// the name of its host, for administrators
     pub hostname: Option<String>,
+    /// the ID of the ISO in its drive
+    pub isoid: Option<String>,
+    /// the name of that ISO
+    pub isoname: Option<String>,
+    /// the text of that ISO
+    pub isodisplaytext: Option<String>,
     /// the ID of its template
     pub templateid: Option<String>,
     /// the name of its template
@@ -85,6 +92,10 @@ pub struct Vm {
     pub serviceofferingid: Option<String>,
     /// the name of its service offering
     pub serviceofferingname: Option<String>,
+    /// its new password, where one was just made
+    pub password: Option<String>,
+    /// the groups of VMs that run apart which it is in
+    pub affinitygroup: Vec<AffinityGroup>,
     /// number of virtual CPUs
     #[view(kind = "integer")]
     pub cpunumber: i64,
@@ -126,6 +137,22 @@ pub struct Vm {
     pub publicipid: Option<String>,
 }
 
+/// A VM's last password.
+#[derive(View)]
+pub struct EncryptedPassword {
+    /// base64; the private half of the VM's SSH key opens it
+    pub encryptedpassword: String,
+}
+
+/// The answer that is one VM, with the password that was just made for it.
+pub(crate) async fn with_password(call: &Call, vm: store::Vm, password: Option<String>) -> Result<crate::answer::Answer> {
+    let mut page = of(call, vec![vm]).await?;
+    for v in &mut page {
+        v.password.clone_from(&password);
+    }
+    crate::views::one(page)
+}
+
 /// What stands beside a page of VMs, by key.
 struct Beside {
     owners: Owners,
@@ -139,6 +166,8 @@ struct Beside {
     tags: HashMap<i64, Vec<Tag>>,
     /// Public addresses by VM.
     public: HashMap<i64, store::IpAddress>,
+    shown_in: HashMap<i64, store::InstanceGroup>,
+    affinity: HashMap<i64, Vec<AffinityGroup>>,
 }
 
 async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
@@ -206,13 +235,15 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
         owners: Owners::of(call, rows.iter().map(|v| (v.account_id, v.domain_id))).await?,
         zones: db.by_ids(rows.iter().map(|v| v.zone_id)).await?,
         hosts: if call.caller.is_root() { db.by_ids(rows.iter().filter_map(|v| v.host_id)).await? } else { HashMap::new() },
-        templates: db.by_ids(rows.iter().map(|v| v.template_id)).await?,
+        templates: db.by_ids(rows.iter().map(|v| v.template_id).chain(rows.iter().filter_map(|v| v.iso_id))).await?,
         offerings: db.by_ids(rows.iter().map(|v| v.service_offering_id)).await?,
         oses: db.by_ids(rows.iter().map(|v| v.os_type_id)).await?,
         nics: nics(call, &ids).await?,
         groups: groups(call, &ids).await?,
         tags: tag::by_thing(call, "UserVm", &ids).await?,
         public: public(call, &ids).await?,
+        shown_in: db.by_ids(rows.iter().filter_map(|v| v.group_id)).await?,
+        affinity: affinity_group::by_vm(call, &ids).await?,
     };
     let root = call.caller.is_root();
     Ok(rows.into_iter().map(|v| one(v, &mut beside, root)).collect())
@@ -222,6 +253,8 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
     let (zone, template, offering) = (b.zones.get(&v.zone_id), b.templates.get(&v.template_id), b.offerings.get(&v.service_offering_id));
     let host = v.host_id.and_then(|h| b.hosts.get(&h));
     let public = b.public.remove(&v.id);
+    let group = v.group_id.and_then(|g| b.shown_in.get(&g));
+    let iso = v.iso_id.and_then(|i| b.templates.get(&i));
     Vm {
         account: b.owners.account(v.account_id),
         projectid: b.owners.project_uuid(v.account_id),
@@ -230,8 +263,13 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
         domain: b.owners.domain(v.domain_id),
         created: Date(v.created),
         haenable: v.ha_enabled,
-        groupid: None,
-        group: v.group_name,
+        groupid: group.map(|g| g.uuid.clone()),
+        group: group.map(|g| g.name.clone()),
+        isoid: iso.map(|i| i.uuid.clone()),
+        isoname: iso.map(|i| i.name.clone()),
+        isodisplaytext: iso.map(|i| i.display_text.clone()),
+        password: None,
+        affinitygroup: b.affinity.remove(&v.id).unwrap_or_default(),
         zoneid: zone.map(|z| z.uuid.clone()),
         zonename: zone.map(|z| z.name.clone()),
         hostid: host.map(|h| h.uuid.clone()),

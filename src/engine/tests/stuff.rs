@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stratus_drivers::{
-    DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, StorageUse, TemplateFacts,
+    DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, Secret, StorageUse,
+    TemplateFacts,
 };
 use stratus_engine::group_rules::GroupRuleAsk;
 use stratus_engine::service_offering::{ServiceOfferingCreate, ServiceOfferingList};
@@ -31,6 +32,9 @@ impl Network for Notes {
         Ok(())
     }
     async fn prepare(&self, _: &NetworkSpec, _: &NicSpec, _: &str) -> Result<(), DriverError> {
+        Ok(())
+    }
+    async fn save_password(&self, _: &NetworkSpec, _: &NicSpec, _: &Secret) -> Result<(), DriverError> {
         Ok(())
     }
     async fn release(&self, _: &NetworkSpec, _: &NicSpec, _: &str) -> Result<(), DriverError> {

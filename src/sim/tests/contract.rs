@@ -10,7 +10,8 @@ use stratus_sim::Sim;
 async fn conforms(sim: Arc<Sim>) {
     furnish(&sim).await;
     sim.create(&disk("spare")).await.unwrap();
-    let host = HostCase { host: "h9".into(), url: "http://sim/c0/h9".into(), vm: vm(1), spare: disk_spec("spare", 1) };
+    let other = Some(("h8".into(), "http://sim/c0/h8".into()));
+    let host = HostCase { host: "h9".into(), url: "http://sim/c0/h9".into(), vm: vm(1), spare: disk_spec("spare", 1), other };
     host_conformance(&*sim, &host).await;
 
     let write = |disk: &DiskRef| drop(sim.scribble(disk).unwrap());

@@ -39,6 +39,7 @@ pub fn bare_vm(number: u32) -> VmSpec {
         nics: vec![nic(number)],
         user_data: None,
         ssh_public_key: None,
+        iso: None,
     }
 }
 

@@ -73,8 +73,10 @@ table! {
         /// `User`, `DomainRouter`, …
         vm_type: String,
         ha_enabled: bool, display_vm: bool, dynamically_scalable: bool,
-        user_data: Option<Text>, keypair: Option<String>, ssh_public_key: Option<Text>, keyboard: Option<String>, group_name: Option<String>,
-        password_sealed: Option<Text>, details: Option<Text>,
+        user_data: Option<Text>, keypair: Option<String>, ssh_public_key: Option<Text>, keyboard: Option<String>,
+        /// A password that the guest has yet to take up, sealed.
+        password_sealed: Option<Text>,
+        details: Option<Text>,
         reservation: Option<String>, launch_index: Option<i64>,
         /// Whether it has run at least once: a VM that never ran and fails to start is in Error.
         has_run: bool,
@@ -82,10 +84,13 @@ table! {
         /// Microseconds of the last start, for EC2's launchTime.
         started: Option<i64>,
         destroyed: Option<i64>, removed: Option<i64>,
+        group_id: Option<i64>,
+        /// The last password, readable only with the private half of the VM's SSH key: base64 of RSA with PKCS#1 v1.5 padding.
+        password_encrypted: Option<Text>,
     }
 }
 table! {
-    /// What a VM takes of a host: the reservation and the use are the same row. One a VM.
+    /// What a VM takes of a host: the reservation and the use are the same row. One a VM; two while it migrates.
     Placement in "placement" { vm_id: i64, host_id: i64, cpu: i64, memory: i64, created: i64 }
 }
 table! {

@@ -1,5 +1,6 @@
 //! One declaration a table. Columns that say what they are by name carry no comment; the relations between them are model.md's.
 #![allow(missing_docs, reason = "a column's name is the native API's word for it; units and odd ones are commented")]
+mod compute;
 mod disks;
 mod machines;
 mod names;
@@ -8,6 +9,7 @@ mod who;
 mod wires;
 mod work;
 
+pub use compute::*;
 pub use disks::*;
 pub use machines::*;
 pub use names::*;
@@ -72,6 +74,12 @@ pub fn tables() -> Vec<TableInfo> {
         info::<TemplatePermission>(),
         info::<Vm>(),
         info::<Placement>(),
+        info::<AffinityGroup>(),
+        info::<AffinityMember>(),
+        info::<AffinityHost>(),
+        info::<InstanceGroup>(),
+        info::<VmSnapshot>(),
+        info::<ResourceDetail>(),
         info::<SshKeyPair>(),
         info::<DiskOffering>(),
         info::<Volume>(),

@@ -131,6 +131,8 @@ table! {
         uuid: String, vm_id: i64, network_id: i64, account_id: i64, domain_id: i64, zone_id: i64, mac: String, ip4: Option<String>, ip6: Option<String>,
         gateway: Option<String>, netmask: Option<String>, broadcast_uri: Option<String>, is_default: bool, device_id: i64,
         update_count: i64, created: i64, removed: Option<i64>,
+        /// The address that was asked for when its VM was made.
+        requested_ip4: Option<String>,
     }
 }
 table! {
