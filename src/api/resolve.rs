@@ -58,6 +58,10 @@ pub(crate) struct Ref<T>(pub T);
 #[derive(Debug, Clone)]
 pub(crate) struct Owned<T>(pub T);
 
+/// As [`Owned`], for ids that the contract lists as optional although nothing can be done without them.
+#[derive(Debug, Clone)]
+pub(crate) struct Due<T>(pub T);
+
 /// The row with this uuid, or with this internal number as clients of old send it. In a job also one that is removed by now.
 async fn lookup<T: Found>(call: &Call, name: &'static str, text: &str) -> Result<T> {
     let text = text.trim();
@@ -71,6 +75,11 @@ async fn lookup<T: Found>(call: &Call, name: &'static str, text: &str) -> Result
         tracing::debug!(parameter = name, "an id that is not there");
         Error::not_found(T::KIND, text)
     })
+}
+
+/// What a job's parameter named when it was made; who asked was checked then.
+pub(crate) async fn named<T: Found>(call: &Call, name: &'static str, text: &str) -> Result<T> {
+    lookup(call, name, text).await
 }
 
 impl<T: Found> Parameter for Option<Ref<T>> {
@@ -148,6 +157,15 @@ impl<T: Found + OwnedRow> Parameter for Vec<Owned<T>> {
     }
 }
 
+impl<T: Found + OwnedRow> Parameter for Due<T> {
+    const KIND: &'static str = "uuid";
+    const REQUIRED: bool = false;
+    async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
+        let found = <Option<Owned<T>> as Parameter>::take(call, given, name, length).await?;
+        found.map(|Owned(row)| Self(row)).ok_or_else(|| given.missing(name))
+    }
+}
+
 fn topic_of<T: Found>(row: &T) -> Topic {
     let (account, domain) = row.owner();
     Topic { account, domain, kind: T::KIND, id: row.id() }
@@ -158,6 +176,11 @@ impl<T: Found> AsTopic for Ref<T> {
     }
 }
 impl<T: Found> AsTopic for Owned<T> {
+    fn topic(&self) -> Topic {
+        topic_of(&self.0)
+    }
+}
+impl<T: Found> AsTopic for Due<T> {
     fn topic(&self) -> Topic {
         topic_of(&self.0)
     }

@@ -17,7 +17,21 @@ macro_rules! owned {
         fn owner(&self) -> (i64, i64) { (self.account_id, self.domain_id) }
     })* };
 }
-owned!(Vm, Volume, Template, SshKeyPair, SecurityGroup, Network, Nic, User, FirewallRule, AffinityGroup, InstanceGroup, VmSnapshot);
+owned!(
+    Vm,
+    Volume,
+    Snapshot,
+    Template,
+    SshKeyPair,
+    SecurityGroup,
+    Network,
+    Nic,
+    User,
+    FirewallRule,
+    AffinityGroup,
+    InstanceGroup,
+    VmSnapshot
+);
 
 impl Owned for stratus_store::IpAddress {
     const KIND: Kind = Kind::IpAddress;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use stratus_model::{AccountType, Error, Kind, Result, VmState};
 use stratus_store::{
     Account, AffinityGroup, Dedication, InstanceGroup, IpAddress, Job, Network, Project, ProjectInvitation, ProjectMember, Query,
-    ResourceCount, ResourceDetail, SecurityGroup, SecurityGroupRule, Setting, SshKeyPair, Table, Tag, Template, Tx, User, Vm, Volume,
+    ResourceCount, ResourceDetail, SecurityGroup, SecurityGroupRule, Setting, Snapshot, SshKeyPair, Table, Tag, Template, Tx, User, Vm,
+    Volume,
 };
 
 /// How long one VM's job may take before the clean-up goes on without it, to be tried again.
@@ -56,6 +57,13 @@ impl Engine {
         for volume in self.db.find::<Volume>(mine().null("vm_id")).await? {
             self.volume_erase(call, volume).await?;
         }
+        let mut jobs = Vec::new();
+        for snapshot in self.db.find::<Snapshot>(mine()).await? {
+            let parameters = serde_json::json!({ "id": snapshot.uuid }).to_string();
+            let draft = draft("deleteSnapshot", "SNAPSHOT.DELETE", "deleting a snapshot of a deleted account", &parameters);
+            jobs.push(self.job_submit(call, draft, crate::snapshot::topic(&snapshot)).await?);
+        }
+        self.jobs_finish(&jobs).await?;
         for template in self.db.find::<Template>(mine()).await? {
             self.template_delete(call, template, None).await?;
         }
@@ -102,7 +110,7 @@ impl Engine {
     }
 
     /// Waits for jobs; the first failure is the answer, after all of them have ended.
-    async fn jobs_finish(&self, jobs: &[Job]) -> Result<()> {
+    pub(crate) async fn jobs_finish(&self, jobs: &[Job]) -> Result<()> {
         let mut failed = None;
         for job in jobs {
             let ended = self.job_wait(job.id, PATIENCE).await?;
@@ -136,7 +144,7 @@ impl Engine {
     }
 }
 
-fn draft(command: &'static str, event: &'static str, description: &str, parameters: &str) -> JobDraft {
+pub(crate) fn draft(command: &'static str, event: &'static str, description: &str, parameters: &str) -> JobDraft {
     JobDraft { command, parameters: parameters.to_owned(), event, description: description.to_owned() }
 }
 
@@ -183,6 +191,7 @@ async fn still_owned(tx: &mut Tx, id: i64) -> Result<Vec<String>> {
     let counts = [
         (live::<Vm>(tx, id).await?, "virtual machines"),
         (live::<Volume>(tx, id).await?, "volumes"),
+        (live::<Snapshot>(tx, id).await?, "snapshots"),
         (live::<Template>(tx, id).await?, "templates"),
         (live::<Network>(tx, id).await?, "networks"),
         (tx.count::<IpAddress>(Query::all().eq("account_id", id).ne("state", "Free")).await?, "IP addresses"),

@@ -1,11 +1,12 @@
 //! What must hold at rest (model.md "Invariants"): read after every test, after every kill, and by `stratus admin check`.
 use crate::Engine;
 use crate::public_address::public_ranges;
+use crate::template_fetch::DOWNLOADED;
 use std::collections::{HashMap, HashSet};
-use stratus_model::{Limit, Result, VmState};
+use stratus_model::{Kind, Limit, Result, SnapshotState, VmState, VolumeState};
 use stratus_store::{
-    Account, Domain, FirewallRule, HostCapacity, IpAddress, IpRange, Job, Network, Nic, Placement, Query, ResourceCount, StoragePool, Vm,
-    Vnet, Volume,
+    Account, Domain, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Query, ResourceCount,
+    Snapshot, StoragePool, Template, TemplateStore, Vm, Vnet, Volume, VolumeStore,
 };
 
 impl Engine {
@@ -19,6 +20,7 @@ impl Engine {
         self.check_states(&mut found).await?;
         self.check_public(&mut found).await?;
         self.check_affinity(&mut found).await?;
+        self.check_storage(&mut found).await?;
         Ok(found)
     }
 
@@ -88,9 +90,14 @@ impl Engine {
         for a in self.db.find::<IpAddress>(taken.key_in::<IpRange>("range_id", "id", public_ranges())).await? {
             *have.entry((a.account_id.unwrap_or(0), Limit::PublicIp.number())).or_default() += 1;
         }
+        for (account, limit, n) in self.kept().await? {
+            *have.entry((account, limit.number())).or_default() += n;
+        }
         let accounts = self.db.find::<Account>(Query::live()).await?;
         let paths: HashMap<i64, String> = self.db.find::<Domain>(Query::all()).await?.into_iter().map(|d| (d.id, d.path)).collect();
-        let checked = [Limit::Vm, Limit::PublicIp, Limit::Cpu, Limit::Memory, Limit::Volume, Limit::PrimaryStorage].map(Limit::number);
+        let machines = [Limit::Vm, Limit::PublicIp, Limit::Cpu, Limit::Memory];
+        let disks = [Limit::Volume, Limit::PrimaryStorage, Limit::Snapshot, Limit::Template, Limit::SecondaryStorage];
+        let checked = machines.into_iter().chain(disks).map(Limit::number);
         for c in self.db.find::<ResourceCount>(Query::all().within("resource", checked)).await? {
             let sum = match c.owner_kind.as_str() {
                 "account" => have.get(&(c.owner_id, c.resource)).copied().unwrap_or(0),
@@ -203,6 +210,61 @@ impl Engine {
             rules.iter().filter(|r| !standing.contains(&r.ip_address_id)).map(|r| format!("rule {} is on no static NAT address", r.uuid)),
         );
         found.extend(self.public_behind().await?.iter().map(|n| format!("the router of network {n} was not told of all public addresses")));
+        Ok(())
+    }
+
+    /// What accounts keep on image stores: (account, resource, how much).
+    async fn kept(&self) -> Result<Vec<(i64, Limit, i64)>> {
+        let mut kept = Vec::new();
+        for s in self.db.find::<Snapshot>(Query::live()).await? {
+            let counts = SnapshotState::from_word(&s.state).is_some_and(SnapshotState::counts);
+            kept.push((s.account_id, Limit::Snapshot, i64::from(counts)));
+            kept.push((s.account_id, Limit::SecondaryStorage, s.physical_bytes));
+        }
+        let templates = self.db.find::<Template>(Query::live().without("template_type", ["BUILTIN", "SYSTEM"])).await?;
+        let owners: HashMap<i64, i64> = templates.into_iter().map(|t| (t.id, t.account_id)).collect();
+        kept.extend(owners.values().map(|account| (*account, Limit::Template, 1)));
+        for at in self.db.find::<TemplateStore>(Query::live().eq("state", DOWNLOADED)).await? {
+            kept.extend(owners.get(&at.template_id).map(|account| (*account, Limit::SecondaryStorage, at.physical_bytes)));
+        }
+        let uploaded = self.db.find::<VolumeStore>(Query::live().eq("state", DOWNLOADED)).await?;
+        let volumes = self.db.by_ids::<Volume>(uploaded.iter().map(|u| u.volume_id)).await?;
+        for at in uploaded {
+            kept.extend(volumes.get(&at.volume_id).map(|v| (v.account_id, Limit::SecondaryStorage, at.physical_bytes)));
+        }
+        Ok(kept)
+    }
+
+    /// A snapshot has a volume's row and, once it is backed up, a store; no snapshot or volume rests in a passing state without a job.
+    async fn check_storage(&self, found: &mut Vec<String>) -> Result<()> {
+        let pending = self.db.find::<Job>(Query::live().eq("status", 0)).await?;
+        let on = |kind: Kind| pending.iter().filter(move |j| j.instance_type.as_deref() == Some(kind.instance_type()));
+        let snapshots_busy: HashSet<i64> = on(Kind::Snapshot).filter_map(|j| j.instance_id).collect();
+        let queues: HashSet<&str> = pending.iter().map(|j| j.queue.as_str()).collect();
+        let snapshots = self.db.find::<Snapshot>(Query::live()).await?;
+        let volumes = self.db.by_ids::<Volume>(snapshots.iter().map(|s| s.volume_id)).await?;
+        let stores = self.db.by_ids::<ImageStore>(snapshots.iter().filter_map(|s| s.store_id)).await?;
+        for s in &snapshots {
+            match SnapshotState::from_word(&s.state) {
+                Some(SnapshotState::BackedUp) if !s.store_id.is_some_and(|id| stores.contains_key(&id)) => {
+                    found.push(format!("snapshot {} is BackedUp and on no store", s.uuid));
+                }
+                Some(state) if state.is_passing() && !snapshots_busy.contains(&s.id) => {
+                    found.push(format!("snapshot {} is {state} and has no job", s.uuid));
+                }
+                None => found.push(format!("snapshot {} has the state {}, which there is not", s.uuid, s.state)),
+                _ => {}
+            }
+            if !volumes.contains_key(&s.volume_id) {
+                found.push(format!("snapshot {} is of a volume that never was", s.uuid));
+            }
+        }
+        for v in self.db.find::<Volume>(Query::live()).await? {
+            let passing = VolumeState::from_word(&v.state).is_none_or(VolumeState::is_passing);
+            if passing && !queues.contains(crate::jobs::queue_of(Kind::Volume, v.id).as_str()) {
+                found.push(format!("volume {} is {} and has no job", v.uuid, v.state));
+            }
+        }
         Ok(())
     }
 }

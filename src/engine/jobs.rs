@@ -41,11 +41,16 @@ pub struct JobDraft {
 impl JobDraft {
     /// Writes the job and its Scheduled event. It starts when [`Engine::job_start`] is called after the commit.
     pub async fn insert(self, tx: &mut Tx, call: &Call, topic: Topic) -> Result<Job> {
+        self.insert_behind(tx, call, topic, topic).await
+    }
+
+    /// As [`JobDraft::insert`], but in the queue of another thing: a snapshot is taken when nothing else is at work on its volume.
+    pub async fn insert_behind(self, tx: &mut Tx, call: &Call, topic: Topic, first: Topic) -> Result<Job> {
         let text = format!("{}: {}", self.description, topic.kind.noun());
         let start = call.write_event(tx, self.event, Level::Info, "Scheduled", topic, text, None).await?;
-        let queue = match topic.id {
+        let queue = match first.id {
             0 => format!("job-{}", Uuid::new_v4()),
-            id => format!("{}-{id}", topic.kind.instance_type()),
+            id => queue_of(first.kind, id),
         };
         let mut job = Job {
             uuid: Uuid::new_v4().to_string(),
@@ -66,6 +71,11 @@ impl JobDraft {
         tx.insert(&mut job).await?;
         Ok(job)
     }
+}
+
+/// The queue of the jobs on a thing.
+pub(crate) fn queue_of(kind: Kind, id: i64) -> String {
+    format!("{}-{id}", kind.instance_type())
 }
 
 /// Jobs at work in this process.
@@ -274,6 +284,13 @@ impl Engine {
             None => self.db.must::<Account>(account).await?.domain_id,
         };
         Ok(Topic { account, domain, kind, id: job.instance_id.unwrap_or(0) })
+    }
+
+    /// A parameter of the call's job, as it was given: for create commands, whose job is told only what they made.
+    pub async fn job_parameter(&self, call: &Call, name: &str) -> Result<Option<String>> {
+        let Some(id) = call.job else { return Ok(None) };
+        let given: serde_json::Value = serde_json::from_str(&self.db.must::<Job>(id).await?.parameters).map_err(Error::internal)?;
+        Ok(given[name].as_str().map(str::to_owned))
     }
 
     /// Waits until a job has ended, for at most `patience`; the job as it then stands.

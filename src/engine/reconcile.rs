@@ -15,6 +15,7 @@ impl Engine {
             let mut expunged = engine.clock.now();
             let mut forgotten = engine.clock.now();
             let mut cleaned = engine.clock.now();
+            let mut polled = engine.clock.now();
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
@@ -27,13 +28,25 @@ impl Engine {
                     cleaned = now;
                     report("accounts", engine.accounts_due().await);
                 }
+                if now - polled >= engine.settings.number("snapshot.poll.interval").max(1) * 1_000_000 {
+                    polled = now;
+                    report("snapshots", engine.snapshots_due().await);
+                }
                 if now - forgotten >= 60_000_000 {
                     forgotten = now;
                     report("sessions", engine.sessions_expire().await);
                     report("passwords", engine.passwords_forget().await);
+                    report("storage", engine.storage_reconcile().await);
                 }
             }
         });
+    }
+
+    /// Ends work on snapshots, templates and volumes that a job left in the middle and that no job is at any more; how many things.
+    pub async fn storage_reconcile(self: &Arc<Self>) -> Result<u64> {
+        let caller = Arc::new(self.system_caller(Source::System).await?);
+        let call = Call::new(self.clone(), caller, "reconcile", None);
+        Ok(self.snapshots_reconcile(&call).await? + self.templates_reconcile(&call).await? + self.volumes_reconcile().await?)
     }
 
     /// Submits the expunge of every VM whose time to be recovered is over; how many.

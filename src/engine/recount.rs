@@ -28,15 +28,18 @@ fn sum_of(resource: Limit) -> Option<&'static str> {
         Limit::PrimaryStorage => {
             "select cast(coalesce(sum(size_bytes), 0) as signed) from volume where removed is null and state not in ('Destroy', 'Expunging', 'Expunged') and account_id in "
         }
-        Limit::Template => "select count(*) from template where removed is null and account_id in ",
+        Limit::Template => {
+            "select count(*) from template where removed is null and template_type not in ('BUILTIN', 'SYSTEM') and account_id in "
+        }
+        Limit::Snapshot => "select count(*) from snapshot where removed is null and state not in ('Error', 'Destroyed') and account_id in ",
         Limit::SecondaryStorage => {
-            "select cast(coalesce(sum(size_bytes), 0) as signed) from template where removed is null and account_id in "
+            "select cast(coalesce(sum(bytes), 0) as signed) from (select account_id, s.physical_bytes as bytes from template_store s join template t on t.id = s.template_id where s.removed is null and s.state = 'DOWNLOADED' and t.template_type not in ('BUILTIN', 'SYSTEM') union all select account_id, physical_bytes as bytes from snapshot where removed is null union all select account_id, s.physical_bytes as bytes from volume_store s join volume v on v.id = s.volume_id where s.removed is null and s.state = 'DOWNLOADED') held where account_id in "
         }
         Limit::Network => "select count(*) from network where removed is null and is_system = 0 and account_id in ",
         Limit::Project => {
             "select count(*) from project_member join project on project.id = project_id where removed is null and role = 'Admin' and project_member.account_id in "
         }
-        Limit::Snapshot | Limit::Vpc => return None,
+        Limit::Vpc => return None,
     })
 }
 

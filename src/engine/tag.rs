@@ -3,7 +3,9 @@ use crate::access::Owned;
 use crate::{Call, Engine, ListScope, Listing, Topic};
 use std::collections::HashMap;
 use stratus_model::{Error, Kind, Result};
-use stratus_store::{IpAddress, Network, Nic, Project, Query, ResourceDetail, SecurityGroup, Tag, Template, Tx, Vm, VmSnapshot, Volume};
+use stratus_store::{
+    IpAddress, Network, Nic, Project, Query, ResourceDetail, SecurityGroup, Snapshot, Tag, Template, Tx, Vm, VmSnapshot, Volume,
+};
 use uuid::Uuid;
 
 /// Types of things that can have tags: the word on the wire and what it is.
@@ -99,6 +101,7 @@ impl Call {
             Kind::Vm => self.owned_resource::<Vm>(q).await?,
             Kind::Volume => self.owned_resource::<Volume>(q).await?,
             Kind::Project => self.owned_resource::<Project>(q).await?,
+            Kind::Snapshot => self.owned_resource::<Snapshot>(q).await?,
             Kind::Network => self.owned_resource::<Network>(q).await?,
             Kind::SecurityGroup => self.owned_resource::<SecurityGroup>(q).await?,
             Kind::Nic => self.owned_resource::<Nic>(q).await?,
@@ -157,7 +160,7 @@ trait HasUuid {
 macro_rules! has_uuid {
     ($($t:ty),*) => { $(impl HasUuid for $t { fn uuid(&self) -> &str { &self.uuid } })* };
 }
-has_uuid!(Vm, Volume, Network, SecurityGroup, Nic, Template, Project, VmSnapshot);
+has_uuid!(Vm, Volume, Snapshot, Network, SecurityGroup, Nic, Template, Project, VmSnapshot);
 
 /// Refuses tags that cannot be: without key or value, too long, or one key twice.
 pub fn check_tags(tags: &[(String, String)]) -> Result<()> {

@@ -236,7 +236,7 @@ impl Engine {
     }
 
     /// Refuses what only administrators may say of a template.
-    fn may_publish(&self, call: &Call, t: &Template, owner: &Account) -> Result<()> {
+    pub(crate) fn may_publish(&self, call: &Call, t: &Template, owner: &Account) -> Result<()> {
         if call.caller.is_root() {
             return Ok(());
         }
@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// One image store a zone: the zone's own with most room, else one of the region.
-    async fn stores_for(&self, zone: Option<&Zone>) -> Result<Vec<(i64, i64)>> {
+    pub(crate) async fn stores_for(&self, zone: Option<&Zone>) -> Result<Vec<(i64, i64)>> {
         let zones = match zone {
             Some(z) => vec![z.clone()],
             None => self.db.find::<Zone>(Query::live()).await?,
@@ -490,7 +490,7 @@ async fn insert(tx: &mut Tx, call: &Call, mut row: Template, stores: Vec<(i64, i
 }
 
 /// Takes a template's places away, and the template with the last one.
-async fn forget(tx: &mut Tx, call: &Call, template: Template, going: Vec<TemplateStore>) -> Result<()> {
+pub(crate) async fn forget(tx: &mut Tx, call: &Call, template: Template, going: Vec<TemplateStore>) -> Result<()> {
     let counted = counted(&template);
     for at in going {
         let at = tx.must::<TemplateStore>(at.id).await?;

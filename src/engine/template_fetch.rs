@@ -200,7 +200,7 @@ fn check_sum(wanted: Option<&str>, got: &str) -> Result<()> {
     }
 }
 
-async fn use_begins(tx: &mut Tx, call: &Call, row: &TemplateStore, template: &Template, size: i64) -> Result<()> {
+pub(crate) async fn use_begins(tx: &mut Tx, call: &Call, row: &TemplateStore, template: &Template, size: i64) -> Result<()> {
     let mut fact = UsageEvent {
         event_type: "TEMPLATE.CREATE".into(),
         account_id: template.account_id,

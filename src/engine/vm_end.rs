@@ -5,7 +5,7 @@ use crate::{Call, Engine, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::StopMode;
 use stratus_model::{Error, Kind, Limit, Result, VmEvent, VmState};
-use stratus_store::{Job, Nic, Query, Value, Vm, Volume};
+use stratus_store::{Job, Nic, Query, SnapshotPolicy, Value, Vm, Volume};
 
 static EXPUNGE_VM: Saga<ExpungeVm> =
     saga!("vm-expunge": begin, release_nics, release_addresses, end_snapshots, delete_root_disk, detach_data_disks, leave, settle);
@@ -175,6 +175,7 @@ impl Engine {
                     }
                     inner.tags_forget(tx, "Volume", row.id).await?;
                     inner.ec2_attributes_forget(tx, "vol", &row.uuid).await?;
+                    tx.delete::<SnapshotPolicy>(Query::all().eq("volume_id", row.id)).await?;
                     inner.give_back(tx, row.account_id, &[(Limit::Volume, 1), (Limit::PrimaryStorage, row.size_bytes)]).await?;
                     let gone = Vm {
                         account_id: row.account_id,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskRef, DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
 use stratus_model::{Error, Result, VmEvent, VmState};
 use stratus_store::{
-    Host, HostCapacity, IpAddress, JobStep, Network, Nic, Placement, Query, ServiceOffering, StoragePool, Template, Value, Vm, Volume,
+    Host, HostCapacity, ImageStore, IpAddress, JobStep, Network, Nic, Placement, Query, ServiceOffering, Snapshot, StoragePool, Template,
+    Value, Vm, Volume,
 };
 
 /// Hosts tried one after another.
@@ -558,12 +559,17 @@ impl Engine {
     /// Makes a placed volume's bytes on its pool.
     pub(crate) async fn volume_make(&self, volume: &Volume) -> Result<()> {
         let (driver, disk) = self.volume_driver(volume).await?;
-        match volume.template_id {
-            Some(id) => {
+        match (volume.snapshot_id, volume.template_id) {
+            (Some(id), _) => {
+                let snapshot = self.db.must::<Snapshot>(id).await?;
+                let store = self.db.must::<ImageStore>(snapshot.store_id.unwrap_or(0)).await?;
+                driver.create_from_snapshot(&disk, &snapshot.uuid, &store.uuid).await
+            }
+            (None, Some(id)) => {
                 let template = self.db.must::<Template>(id).await?;
                 driver.create_from_template(&disk, &template.uuid).await
             }
-            None => driver.create(&disk).await,
+            (None, None) => driver.create(&disk).await,
         }
         .map_err(from_driver)?;
         let id = volume.id;

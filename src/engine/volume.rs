@@ -2,8 +2,8 @@
 use crate::vm::{check_disk, disk_bytes, usage, wrong_state};
 use crate::vm_start::{disk_spec, from_driver};
 use crate::{Call, Engine, JobDraft, ListScope, Listing, Topic};
-use stratus_model::{Error, Kind, Limit, Result, VmState};
-use stratus_store::{Account, DiskOffering, Job, Query, StoragePool, Value, Vm, Volume, Zone};
+use stratus_model::{Error, Kind, Limit, Result, VmState, VolumeState};
+use stratus_store::{Account, DiskOffering, Job, Query, Snapshot, StoragePool, Value, Vm, Volume, Zone};
 use uuid::Uuid;
 
 /// Device numbers a VM has for data disks; 3 is kept for the ISO drive, as clients of the original expect.
@@ -18,8 +18,10 @@ pub struct VolumeCreate {
     pub zone: Zone,
     /// Its name.
     pub name: String,
-    /// Its offering.
-    pub disk: DiskOffering,
+    /// Its offering; a volume from a snapshot may do without.
+    pub disk: Option<DiskOffering>,
+    /// The snapshot whose bytes it gets.
+    pub snapshot: Option<Snapshot>,
     /// GiB, for a custom offering.
     pub size: Option<i64>,
     /// Whether users see it.
@@ -33,12 +35,12 @@ pub fn topic(v: &Volume) -> Topic {
     Topic { account: v.account_id, domain: v.domain_id, kind: Kind::Volume, id: v.id }
 }
 
-fn volume_state(v: &Volume, why: &str) -> Error {
+pub(crate) fn volume_state(v: &Volume, why: &str) -> Error {
     Error::State { kind: Kind::Volume, id: v.uuid.clone(), state: v.state.clone(), why: why.into() }
 }
 
 /// A VM row that stands for a volume's owner in usage facts.
-fn owner_of(v: &Volume) -> Vm {
+pub(crate) fn owner_of(v: &Volume) -> Vm {
     let hypervisor = v.hypervisor.clone().unwrap_or_default();
     Vm { account_id: v.account_id, domain_id: v.domain_id, zone_id: v.zone_id, hypervisor, ..Default::default() }
 }
@@ -46,12 +48,34 @@ fn owner_of(v: &Volume) -> Vm {
 impl Engine {
     /// Makes a volume and the job that answers with it.
     pub async fn volume_create(&self, call: &Call, ask: VolumeCreate, draft: JobDraft) -> Result<(Volume, Job)> {
-        check_disk(&ask.disk, ask.size)?;
-        if !self.disk_offering_visible(call, &ask.disk).await? {
-            return Err(Error::not_found(Kind::DiskOffering, &ask.disk.uuid));
+        if ask.name.trim().is_empty() {
+            return Err(Error::invalid("name", "must not be empty"));
         }
-        if ask.iops != (None, None) && !ask.disk.is_custom_iops {
+        if let Some(d) = &ask.disk
+            && !self.disk_offering_visible(call, d).await?
+        {
+            return Err(Error::not_found(Kind::DiskOffering, &d.uuid));
+        }
+        if ask.iops != (None, None) && !ask.disk.as_ref().is_some_and(|d| d.is_custom_iops) {
             return Err(Error::invalid("miniops", "the disk offering does not have custom IOPS"));
+        }
+        let (offering, size_bytes) = match (&ask.snapshot, &ask.disk) {
+            (Some(s), _) => {
+                crate::snapshot::usable(s)?;
+                if s.zone_id != ask.zone.id {
+                    return Err(Error::invalid("zoneid", "a volume is made in the zone of its snapshot"));
+                }
+                self.volume_like(s, ask.disk.clone(), ask.size).await?
+            }
+            (None, Some(d)) => {
+                check_disk(d, ask.size)?;
+                (Some(d.id), disk_bytes(d, ask.size))
+            }
+            (None, None) => return Err(Error::Missing { command: "createvolume".into(), field: "diskofferingid".into() }),
+        };
+        let most = self.settings.number("storage.max.volume.size").saturating_mul(crate::GIB);
+        if most > 0 && size_bytes > most {
+            return Err(Error::invalid("size", format!("is above storage.max.volume.size, {} GB", most / crate::GIB)));
         }
         let volume = Volume {
             uuid: Uuid::new_v4().to_string(),
@@ -60,10 +84,12 @@ impl Engine {
             domain_id: ask.owner.domain_id,
             zone_id: ask.zone.id,
             volume_type: "DATADISK".into(),
-            size_bytes: disk_bytes(&ask.disk, ask.size),
-            disk_offering_id: Some(ask.disk.id),
-            min_iops: ask.iops.0.or(ask.disk.min_iops),
-            max_iops: ask.iops.1.or(ask.disk.max_iops),
+            size_bytes,
+            disk_offering_id: offering,
+            snapshot_id: ask.snapshot.as_ref().map(|s| s.id),
+            hypervisor: ask.snapshot.as_ref().and_then(|s| s.hypervisor.clone()),
+            min_iops: ask.iops.0.or(ask.disk.as_ref().and_then(|d| d.min_iops)),
+            max_iops: ask.iops.1.or(ask.disk.as_ref().and_then(|d| d.max_iops)),
             display_volume: ask.display,
             state: "Allocated".into(),
             created: call.now(),
@@ -78,7 +104,9 @@ impl Engine {
                     tx.insert(&mut v).await?;
                     let size = Some(v.size_bytes);
                     usage(tx, &call, "VOLUME.CREATE", &owner_of(&v), v.id, Some(&v.name), v.disk_offering_id, None, size).await?;
-                    let job = draft.insert(tx, &call, topic(&v)).await?;
+                    // One from a snapshot waits its turn there, so that nobody deletes the snapshot meanwhile.
+                    let first = ask.snapshot.as_ref().map_or_else(|| topic(&v), crate::snapshot::topic);
+                    let job = draft.insert_behind(tx, &call, topic(&v), first).await?;
                     Ok((v, job))
                 })
             })
@@ -194,6 +222,9 @@ impl Engine {
         };
         if volume.volume_type != "DATADISK" {
             return Err(volume_state(&volume, "a root disk stays with its VM"));
+        }
+        if VolumeState::from_word(&volume.state).is_some_and(VolumeState::is_passing) {
+            return Err(volume_state(&volume, "work on it is under way"));
         }
         let vm = self.db.must::<Vm>(vm).await?;
         match vm.vm_state() {

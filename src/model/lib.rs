@@ -8,10 +8,12 @@ mod clock;
 mod error;
 mod kind;
 pub mod net;
+mod schedule;
 mod state;
 
 pub use caller::{AccountType, Caller, Role, Source};
 pub use clock::{Clock, Micros, SteppedClock, SystemClock, format_date, parse_date};
 pub use error::{Codes, Error, Reference, Result};
 pub use kind::{Kind, Limit};
-pub use state::{JobStatus, VmEvent, VmState, VolumeState};
+pub use schedule::{Interval, Schedule};
+pub use state::{JobStatus, SnapshotEvent, SnapshotState, VmEvent, VmState, VolumeEvent, VolumeState};

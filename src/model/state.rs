@@ -147,6 +147,104 @@ words!(VolumeState {
     Uploaded
 });
 
+/// What happens to a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the table in VolumeState::on is the explanation")]
+pub enum VolumeEvent {
+    CreateRequested,
+    SnapshotRequested,
+    ResizeRequested,
+    MigrationRequested,
+    CopyRequested,
+    UploadRequested,
+    OperationSucceeded,
+    OperationFailed,
+}
+
+impl VolumeState {
+    /// The life of a volume as far as work on its bytes goes; a pair not listed is refused. Work on a volume that is not attached and
+    /// has no bytes (`Allocated`) is a change of its row alone and needs no passing state.
+    pub const fn on(self, event: VolumeEvent) -> Option<Self> {
+        use VolumeEvent as E;
+        Some(match (self, event) {
+            (Self::Allocated, E::CreateRequested) => Self::Creating,
+            (Self::Creating, E::OperationSucceeded) => Self::Ready,
+            (Self::Creating, E::OperationFailed) => Self::Allocated,
+            (Self::Ready, E::SnapshotRequested) => Self::Snapshotting,
+            (Self::Ready, E::ResizeRequested) => Self::Resizing,
+            (Self::Ready, E::MigrationRequested) => Self::Migrating,
+            (Self::Ready, E::CopyRequested) => Self::Copying,
+            (Self::Snapshotting | Self::Resizing | Self::Migrating | Self::Copying, E::OperationSucceeded | E::OperationFailed) => {
+                Self::Ready
+            }
+            (Self::Allocated, E::UploadRequested) => Self::UploadOp,
+            (Self::UploadOp, E::OperationSucceeded) => Self::Uploaded,
+            (Self::UploadOp, E::OperationFailed) => Self::Allocated,
+            // An uploaded volume gets its place on a pool when it is first attached.
+            (Self::Uploaded, E::CreateRequested) => Self::Creating,
+            _ => return None,
+        })
+    }
+    /// States in which work on its bytes is under way; nothing rests here without a job.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Snapshotting | Self::Resizing | Self::Migrating | Self::Copying)
+    }
+}
+
+/// States of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the table in SnapshotState::on is the explanation")]
+pub enum SnapshotState {
+    Allocated,
+    Creating,
+    CreatedOnPrimary,
+    BackingUp,
+    BackedUp,
+    Copying,
+    Destroying,
+    Destroyed,
+    Error,
+}
+words!(SnapshotState { Allocated, Creating, CreatedOnPrimary, BackingUp, BackedUp, Copying, Destroying, Destroyed, Error });
+
+/// What happens to a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the table in SnapshotState::on is the explanation")]
+pub enum SnapshotEvent {
+    CreateRequested,
+    BackupRequested,
+    DestroyRequested,
+    OperationSucceeded,
+    OperationFailed,
+}
+
+impl SnapshotState {
+    /// The life of a snapshot; a pair not listed is refused. Drivers take a snapshot and back it up in one call, so `CreatedOnPrimary`
+    /// lasts as long as it takes to choose a store.
+    pub const fn on(self, event: SnapshotEvent) -> Option<Self> {
+        use SnapshotEvent as E;
+        Some(match (self, event) {
+            (Self::Allocated, E::CreateRequested) => Self::Creating,
+            (Self::Creating, E::OperationSucceeded) => Self::CreatedOnPrimary,
+            (Self::CreatedOnPrimary | Self::Creating, E::BackupRequested) => Self::BackingUp,
+            (Self::BackingUp, E::OperationSucceeded) => Self::BackedUp,
+            (Self::Allocated | Self::Creating | Self::CreatedOnPrimary | Self::BackingUp, E::OperationFailed) => Self::Error,
+            (Self::BackedUp | Self::Error, E::DestroyRequested) => Self::Destroying,
+            (Self::Destroying, E::OperationSucceeded) => Self::Destroyed,
+            (Self::Destroying, E::OperationFailed) => Self::BackedUp,
+            _ => return None,
+        })
+    }
+    /// States in which work is under way; nothing may rest here without a job.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Allocated | Self::Creating | Self::CreatedOnPrimary | Self::BackingUp | Self::Destroying)
+    }
+    /// Whether it counts against its owner's limit of snapshots.
+    pub const fn counts(self) -> bool {
+        !matches!(self, Self::Error | Self::Destroyed)
+    }
+}
+
 /// Status of a job by its wire number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum JobStatus {
@@ -183,6 +281,18 @@ mod tests {
         for s in VmState::ALL.iter().filter(|s| s.is_passing()) {
             assert!(VmEvent::ALL.iter().any(|e| s.on(*e).is_some()), "{s} has no way out");
         }
+    }
+
+    #[test]
+    fn every_passing_state_of_volumes_and_snapshots_ends() {
+        for s in VolumeState::ALL.iter().filter(|s| s.is_passing()) {
+            assert_eq!(s.on(VolumeEvent::OperationFailed), Some(VolumeState::Ready), "{s}");
+        }
+        for s in SnapshotState::ALL.iter().filter(|s| s.is_passing()) {
+            assert!(s.on(SnapshotEvent::OperationFailed).is_some(), "{s}");
+        }
+        assert_eq!(VolumeState::Allocated.on(VolumeEvent::SnapshotRequested), None, "there are no bytes yet");
+        assert_eq!(SnapshotState::BackedUp.on(SnapshotEvent::CreateRequested), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod probes;
 mod schema;
 mod server;
 mod statements;
+mod storage;
 
 pub use native::Native;
 pub use server::Server;

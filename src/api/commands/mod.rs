@@ -27,6 +27,7 @@ mod region;
 mod resource_detail;
 mod security_group;
 mod service_offering;
+mod snapshot;
 mod ssh_key;
 mod static_nat;
 mod tag;
@@ -71,6 +72,7 @@ pub(crate) fn register(r: &mut Registry) {
     resource_detail::register(r);
     security_group::register(r);
     service_offering::register(r);
+    snapshot::register(r);
     ssh_key::register(r);
     static_nat::register(r);
     tag::register(r);

@@ -3,6 +3,7 @@ use crate::declare::Texts;
 use crate::prelude::*;
 use crate::views::template as view;
 use stratus_engine::template::{TemplateFilter, TemplateInZone, TemplateList, TemplatePermissionUpdate, TemplateRegister, TemplateUpdate};
+use stratus_engine::template_make::TemplateSource;
 
 found!(Template owned);
 
@@ -137,6 +138,94 @@ impl Run for Register {
         let details = self.details.map(|d| d.merged()).unwrap_or_default();
         let made = call.template_register(call, &owner, TemplateRegister { template, zone, details }).await?;
         Ok(Answer::list(made.len() as i64, view::of(call, made).await?))
+    }
+}
+
+/// Makes a template from a volume whose VM is off, or from a snapshot.
+#[derive(Command)]
+#[command(
+    name = "createTemplate",
+    roles = "all",
+    answer = "template",
+    view = view::Template,
+    event = "TEMPLATE.CREATE",
+    job = "creating template",
+    create
+)]
+pub struct Make {
+    /// what it says of itself
+    #[param(length = 4096)]
+    displaytext: String,
+    /// its name
+    name: String,
+    /// the ID of its OS type
+    ostypeid: Ref<store::OsType>,
+    /// 32 or 64 (the default)
+    bits: Option<i64>,
+    /// more about it, details[0].name=value
+    details: Option<MapList>,
+    /// whether its VMs can grow while they run
+    #[param(since = "4.2")]
+    isdynamicallyscalable: Option<bool>,
+    /// whether it is shown before others; for root administrators
+    isfeatured: Option<bool>,
+    /// whether everybody may use it
+    ispublic: Option<bool>,
+    /// whether its VMs can set a password at start
+    passwordenabled: Option<bool>,
+    /// whether it needs hardware virtualisation
+    requireshvm: Option<bool>,
+    /// the ID of the snapshot to make it from; this or volumeid
+    snapshotid: Option<Owned<store::Snapshot>>,
+    /// its tag for the allocator
+    templatetag: Option<String>,
+    /// where a bare-metal image is, which this cloud does not take
+    url: Refused,
+    /// the bare-metal VM to make it from, which this cloud does not take
+    #[param(kind = "uuid")]
+    virtualmachineid: Refused,
+    /// the ID of the volume to make it from; this or snapshotid
+    volumeid: Option<Owned<store::Volume>>,
+}
+
+impl Create for Make {
+    async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
+        let source = match (self.volumeid, self.snapshotid) {
+            (Some(v), None) => TemplateSource::Volume(v.0),
+            (None, Some(s)) => TemplateSource::Snapshot(s.0),
+            (None, None) => return Err(Error::invalid("volumeid", "a template is made from a volume or a snapshot; give one of the two")),
+            (Some(_), Some(_)) => return Err(Error::invalid("snapshotid", "give either volumeid or snapshotid, not both")),
+        };
+        let details = self.details.map(|d| d.merged()).unwrap_or_default();
+        let ask = store::Template {
+            name: self.name,
+            display_text: self.displaytext,
+            os_type_id: self.ostypeid.0.id,
+            bits: self.bits.unwrap_or(64),
+            requires_hvm: self.requireshvm.unwrap_or(false),
+            password_enabled: self.passwordenabled.unwrap_or(false),
+            is_public: self.ispublic.unwrap_or(false),
+            is_featured: self.isfeatured.unwrap_or(false),
+            is_dynamic: self.isdynamicallyscalable.unwrap_or(false),
+            tag: self.templatetag,
+            details: (!details.is_empty()).then(|| serde_json::to_string(&details)).transpose().map_err(Error::internal)?,
+            ..Default::default()
+        };
+        let (template, job) = call.template_make(call, source, ask, job).await?;
+        Ok(Created { job, uuid: template.uuid })
+    }
+    async fn finish(call: &Call, id: i64) -> Result<Answer> {
+        let source = match call.job_parameter(call, "volumeid").await? {
+            Some(v) => TemplateSource::Volume(crate::resolve::named(call, "volumeid", &v).await?),
+            None => {
+                let snapshot = call.job_parameter(call, "snapshotid").await?.unwrap_or_default();
+                TemplateSource::Snapshot(crate::resolve::named(call, "snapshotid", &snapshot).await?)
+            }
+        };
+        let template = call.template_make_run(call, id, source).await?;
+        let at = call.db.find_one::<store::TemplateStore>(store::Query::live().eq("template_id", id)).await?;
+        let at = at.ok_or_else(|| Error::not_found(Kind::Template, &template.uuid))?;
+        views::one(view::of(call, vec![TemplateInZone { template, at }]).await?)
     }
 }
 
@@ -277,6 +366,7 @@ impl Run for UpdatePermissions {
 pub(crate) fn register(r: &mut Registry) {
     r.add::<List>();
     r.add::<Register>();
+    r.add::<Make>();
     r.add::<Update>();
     r.add::<Delete>();
     r.add::<ListPermissions>();

@@ -1,6 +1,7 @@
 //! Volumes: made, listed, attached, detached, deleted.
 use crate::prelude::*;
 use stratus_engine::volume::VolumeCreate;
+use stratus_engine::volume_work::{VolumeResize, VolumeUpdate};
 
 /// Lists volumes.
 #[derive(Command)]
@@ -55,7 +56,7 @@ impl Run for ListVolumes {
     }
 }
 
-/// Makes a volume from a disk offering.
+/// Makes a volume from a disk offering or from a snapshot.
 #[derive(Command)]
 #[command(
     name = "createVolume",
@@ -91,11 +92,10 @@ pub struct CreateVolume {
     #[param(kind = "long")]
     size: Option<i64>,
     /// the snapshot to make it from
-    #[param(kind = "uuid")]
-    snapshotid: Refused,
-    /// the VM to attach it to at once
-    #[param(kind = "uuid", since = "4.3")]
-    virtualmachineid: Refused,
+    snapshotid: Option<Owned<store::Snapshot>>,
+    /// the VM to attach it to once it is made; needs snapshotid
+    #[param(since = "4.3")]
+    virtualmachineid: Option<Owned<store::Vm>>,
     /// the ID of the zone
     zoneid: Option<Ref<store::Zone>>,
 }
@@ -104,20 +104,40 @@ impl Create for CreateVolume {
     async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
         let need = |field: &str| Error::Missing { command: "createvolume".into(), field: field.into() };
         let domain = self.domainid.map(|d| d.0);
+        let snapshot = self.snapshotid.map(|s| s.0);
+        if self.virtualmachineid.is_some() && snapshot.is_none() {
+            return Err(Error::invalid("virtualmachineid", "is for volumes made from a snapshot; needs snapshotid"));
+        }
+        let zone = match (self.zoneid, &snapshot) {
+            (Some(z), _) => z.0,
+            (None, Some(s)) => call.db.must(s.zone_id).await?,
+            (None, None) => return Err(need("zoneid")),
+        };
         let ask = VolumeCreate {
             owner: call.acting_owner(self.account.as_deref(), domain.as_ref(), self.projectid.as_ref().map(|p| &p.0)).await?,
-            zone: self.zoneid.ok_or_else(|| need("zoneid"))?.0,
+            zone,
             name: self.name,
-            disk: self.diskofferingid.ok_or_else(|| need("diskofferingid"))?.0,
+            disk: self.diskofferingid.map(|d| d.0),
+            snapshot,
             size: self.size,
             display: self.displayvolume.unwrap_or(true),
             iops: (self.miniops, self.maxiops),
         };
+        if self.virtualmachineid.is_some_and(|vm| vm.0.account_id != ask.owner.id) {
+            return Err(Error::invalid("virtualmachineid", "the volume and the VM must be of one account"));
+        }
         let (volume, job) = call.volume_create(call, ask, job).await?;
         Ok(Created { job, uuid: volume.uuid })
     }
     async fn finish(call: &Call, id: i64) -> Result<Answer> {
-        let volume = call.db.must::<store::Volume>(id).await?;
+        let mut volume = call.db.must::<store::Volume>(id).await?;
+        if volume.snapshot_id.is_some() && volume.vm_id.is_none() {
+            volume = call.volume_from_snapshot(call, id).await?;
+        }
+        if let Some(vm) = call.job_parameter(call, "virtualmachineid").await? {
+            let vm = crate::resolve::named::<store::Vm>(call, "virtualmachineid", &vm).await?;
+            volume = call.volume_attach(volume, vm, None).await?;
+        }
         views::one(views::volume::of(call, vec![volume]).await?)
     }
 }
@@ -186,6 +206,72 @@ impl Run for DetachVolume {
     }
 }
 
+/// Resizes a volume, or gives it another disk offering.
+#[derive(Command)]
+#[command(
+    name = "resizeVolume",
+    roles = "all",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.RESIZE",
+    job = "resizing a volume",
+    on = "id"
+)]
+pub struct ResizeVolume {
+    /// the disk offering that it is to have
+    diskofferingid: Option<Ref<store::DiskOffering>>,
+    /// the ID of the volume
+    id: Due<store::Volume>,
+    /// true when less than now is meant
+    shrinkok: Option<bool>,
+    /// GB, for a custom offering
+    #[param(kind = "long")]
+    size: Option<i64>,
+}
+
+impl Run for ResizeVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let ask = VolumeResize { disk: self.diskofferingid.map(|d| d.0), size: self.size, shrink_ok: self.shrinkok.unwrap_or(false) };
+        let volume = call.volume_resize(call, self.id.0, ask).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
+/// Changes what an administrator knows better about a volume.
+#[derive(Command)]
+#[command(
+    name = "updateVolume",
+    roles = "admin",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.DETAIL.UPDATE",
+    job = "updating a volume",
+    on = "id"
+)]
+pub struct UpdateVolume {
+    /// whether its owner sees it
+    #[param(since = "4.3")]
+    displayvolume: Option<bool>,
+    /// the ID of the volume
+    id: Due<store::Volume>,
+    /// where its bytes are on its pool
+    path: Option<String>,
+    /// Ready, for one that was left in a passing state
+    #[param(since = "4.3")]
+    state: Option<String>,
+    /// the pool that has its bytes
+    #[param(since = "4.3")]
+    storageid: Option<Ref<store::StoragePool>>,
+}
+
+impl Run for UpdateVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let ask = VolumeUpdate { display: self.displayvolume, path: self.path, pool: self.storageid.map(|p| p.0), state: self.state };
+        let volume = call.volume_update(self.id.0, ask).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
 /// Deletes a volume that is not attached.
 #[derive(Command)]
 #[command(name = "deleteVolume", roles = "all", event = "VOLUME.DELETE")]
@@ -206,5 +292,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<CreateVolume>();
     r.add::<AttachVolume>();
     r.add::<DetachVolume>();
+    r.add::<ResizeVolume>();
+    r.add::<UpdateVolume>();
     r.add::<DeleteVolume>();
 }

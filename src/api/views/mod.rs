@@ -25,6 +25,7 @@ pub(crate) mod project;
 pub(crate) mod region;
 pub(crate) mod security_group;
 pub(crate) mod service_offering;
+pub(crate) mod snapshot;
 pub(crate) mod ssh_key;
 pub(crate) mod tag;
 pub(crate) mod template;

@@ -5,6 +5,7 @@ use crate::views::tag::{Owners, Tag};
 use std::collections::BTreeMap;
 use stratus_engine::template::TemplateInZone;
 use stratus_engine::template_fetch::{DOWNLOADED, FAILED, WAITING};
+use stratus_engine::template_make::MAKING;
 
 /// A template as it stands in a zone.
 #[derive(View, Debug, Clone)]
@@ -157,6 +158,7 @@ fn status(at: &store::TemplateStore) -> String {
     match at.state.as_str() {
         DOWNLOADED => "Download Complete".into(),
         FAILED => at.error.clone().unwrap_or_else(|| "it did not come".into()),
+        MAKING => "Creating".into(),
         WAITING => String::new(),
         _ => format!("{}% Downloaded", at.percent),
     }

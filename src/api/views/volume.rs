@@ -1,6 +1,7 @@
 //! Volumes in answers.
 use crate::prelude::*;
 use crate::views::tag::{self, Owners, Tag};
+use stratus_engine::template_fetch::{DOWNLOADED, FAILED};
 
 /// A volume.
 #[derive(View, Debug, Clone)]
@@ -38,6 +39,28 @@ pub struct Volume {
     pub attached: Option<Date>,
     /// its state
     pub state: String,
+    /// how far its upload has come
+    pub status: Option<String>,
+    /// the ID of the snapshot that it was made from
+    pub snapshotid: Option<String>,
+    /// bytes a second that its offering lets it read
+    #[view(name = "diskBytesReadRate")]
+    pub bytes_read: Option<i64>,
+    /// bytes a second that its offering lets it write
+    #[view(name = "diskBytesWriteRate")]
+    pub bytes_write: Option<i64>,
+    /// requests a second that its offering lets it read with
+    #[view(name = "diskIopsReadRate")]
+    pub iops_read: Option<i64>,
+    /// requests a second that its offering lets it write with
+    #[view(name = "diskIopsWriteRate")]
+    pub iops_write: Option<i64>,
+    /// the ID of the project that owns it
+    pub projectid: Option<String>,
+    /// the name of the project that owns it
+    pub project: Option<String>,
+    /// whether its pool can quiet the VM for a snapshot
+    pub quiescevm: Option<bool>,
     /// the account that owns it
     pub account: Option<String>,
     /// the ID of the project that owns it
@@ -90,6 +113,9 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Volume>) -> Result<Vec<Volu
     let disks = db.by_ids::<store::DiskOffering>(rows.iter().filter_map(|v| v.disk_offering_id)).await?;
     let offerings = db.by_ids::<store::ServiceOffering>(rows.iter().filter_map(|v| v.service_offering_id)).await?;
     let pools = db.by_ids::<store::StoragePool>(rows.iter().filter_map(|v| v.pool_id)).await?;
+    let snapshots = db.by_ids::<store::Snapshot>(rows.iter().filter_map(|v| v.snapshot_id)).await?;
+    let uploads = db.find::<store::VolumeStore>(store::Query::live().within("volume_id", ids.iter().copied())).await?;
+    let templates = db.by_ids::<store::Template>(rows.iter().filter_map(|v| v.template_id)).await?;
     let mut tags = tag::by_thing(call, "Volume", &ids).await?;
     let root = call.caller.is_root();
     let one = |v: store::Volume| {
@@ -128,7 +154,17 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Volume>) -> Result<Vec<Volu
             storageid: pool.map(|p| p.uuid.clone()),
             path: v.path.filter(|_| root),
             destroyed: v.destroyed.is_some(),
-            isextractable: false,
+            // A root disk is what its template's owner lets out; a data disk is its owner's own.
+            isextractable: v.template_id.and_then(|id| templates.get(&id)).is_none_or(|t| t.is_extractable),
+            status: uploads.iter().find(|u| u.volume_id == v.id).map(upload_status),
+            snapshotid: v.snapshot_id.and_then(|id| snapshots.get(&id)).map(|s| s.uuid.clone()),
+            bytes_read: disk.and_then(|d| d.bytes_read_rate),
+            bytes_write: disk.and_then(|d| d.bytes_write_rate),
+            iops_read: disk.and_then(|d| d.iops_read_rate),
+            iops_write: disk.and_then(|d| d.iops_write_rate),
+            projectid: None,
+            project: None,
+            quiescevm: Some(false),
             displayvolume: root.then_some(v.display_volume),
             tags: tags.remove(&v.id).unwrap_or_default(),
             id: v.uuid,
@@ -137,4 +173,13 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Volume>) -> Result<Vec<Volu
         }
     };
     Ok(rows.into_iter().map(one).collect())
+}
+
+/// How far an upload has come, in the original's words.
+fn upload_status(at: &store::VolumeStore) -> String {
+    match at.state.as_str() {
+        DOWNLOADED => "Upload Complete".into(),
+        FAILED => at.error.clone().unwrap_or_else(|| "it did not come".into()),
+        _ => format!("{}% Uploaded", at.percent),
+    }
 }

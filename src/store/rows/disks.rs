@@ -24,3 +24,59 @@ table! {
         state: String, update_count: i64, created: i64, destroyed: Option<i64>, removed: Option<i64>,
     }
 }
+table! {
+    /// A volume's bytes of one moment, kept on an image store.
+    Snapshot in "snapshot" {
+        uuid: String, name: String, account_id: i64, domain_id: i64, zone_id: i64, volume_id: i64,
+        /// `MANUAL`, `HOURLY`, `DAILY`, `WEEKLY` or `MONTHLY`.
+        snapshot_type: String,
+        policy_id: Option<i64>, hypervisor: Option<String>,
+        /// What the disk had, and what is counted of the store; 0 until it is there.
+        size_bytes: i64, physical_bytes: i64,
+        checksum: Option<String>, store_id: Option<i64>, error: Option<Text>,
+        state: String, update_count: i64, created: i64, removed: Option<i64>,
+    }
+}
+table! {
+    /// When a volume's snapshots are taken; one of a kind a volume.
+    SnapshotPolicy in "snapshot_policy" {
+        uuid: String, volume_id: i64, account_id: i64, domain_id: i64,
+        /// 0 hourly, 1 daily, 2 weekly, 3 monthly.
+        interval_type: i64,
+        /// `MM`, `MM:HH`, `MM:HH:DD`, in `timezone`.
+        schedule: String, timezone: String, max_snaps: i64, next_run: i64,
+        /// The one snapshot after the volume went inactive was taken.
+        inactive_taken: bool,
+        created: i64,
+    }
+}
+table! {
+    /// A volume on an image store: uploaded, or on its way.
+    VolumeStore in "volume_store" {
+        volume_id: i64, store_id: i64, zone_id: i64, format: String, url: Option<Text>,
+        /// As of a template on a store.
+        state: String,
+        percent: i64, physical_bytes: i64, checksum: Option<String>, error: Option<Text>, created: i64, removed: Option<i64>,
+    }
+}
+table! {
+    /// An address under which something can be downloaded for a while.
+    Download in "download" {
+        uuid: String,
+        /// The secret part of the address.
+        token: String,
+        account_id: i64, domain_id: i64, zone_id: i64, store_id: i64,
+        /// `Template`, `Iso` or `Volume`.
+        kind: String,
+        thing_id: i64,
+        /// Its name on the store.
+        object: String, file_name: String, format: String, state: String, url: Option<Text>,
+        /// The object was made for this download and goes with it.
+        own_object: bool,
+        created: i64, expires: i64, removed: Option<i64>,
+    }
+}
+table! {
+    /// A VM that a pool's maintenance stopped.
+    PoolStop in "pool_stop" { pool_id: i64, vm_id: i64, created: i64 }
+}

@@ -1,0 +1,295 @@
+//! Snapshots and what is made from them, in process, on both databases: bytes keep their identity, every step that fails leaves
+//! nothing behind, and what is counted is what there is.
+use super::cloud::{TestCloud, on_both};
+use serde_json::Value;
+use stratus_drivers::{DiskRef, DriverError, PrimaryStorage};
+use stratus_model::Error;
+use stratus_sim::{Fault, FaultKind, Op};
+use stratus_store::{Event, Query, ResourceCount, Snapshot, StoragePool, Template, Volume};
+
+on_both! {
+    a_snapshot_keeps_the_bytes_of_its_moment in stratus::simulate::BUILT_IN;
+    what_fails_in_the_middle_leaves_nothing in stratus::simulate::BUILT_IN;
+    limits_hold_for_what_is_on_image_stores in stratus::simulate::BUILT_IN;
+    a_volume_grows_with_and_without_bytes in stratus::simulate::BUILT_IN;
+    what_no_job_is_at_any_more_is_ended in stratus::simulate::BUILT_IN;
+    what_cannot_be_is_refused_by_name in stratus::simulate::BUILT_IN;
+}
+
+impl TestCloud {
+    async fn disk(&self, uuid: &str) -> DiskRef {
+        let v = self.engine.db.find_one::<Volume>(Query::all().eq("uuid", uuid)).await.unwrap().unwrap();
+        let pool = self.engine.db.must::<StoragePool>(v.pool_id.unwrap()).await.unwrap();
+        DiskRef { pool: pool.uuid, path: v.path.unwrap(), bytes: v.size_bytes as u64 }
+    }
+    async fn bytes(&self, uuid: &str) -> String {
+        PrimaryStorage::identity(&*self.sim, &self.disk(uuid).await).await.unwrap()
+    }
+    async fn root_of(&self, vm: &str) -> String {
+        self.first("listVolumes", "volume", &[("virtualmachineid", vm), ("type", "ROOT")]).await
+    }
+    async fn os_type(&self) -> String {
+        self.first("listOsTypes", "ostype", &[("pagesize", "1"), ("page", "1")]).await
+    }
+    /// What the account of the administrator counts: snapshots, templates, volumes, bytes on pools, bytes on stores.
+    async fn counts(&self) -> Vec<i64> {
+        let q = Query::all().eq("owner_kind", "account").eq("owner_id", self.admin.account_id).within("resource", [3, 4, 2, 10, 11]);
+        let mut rows = self.engine.db.find::<ResourceCount>(q).await.unwrap();
+        rows.sort_by_key(|r| r.resource);
+        rows.into_iter().map(|r| r.used).collect()
+    }
+    async fn events(&self, kind: &str, state: &str) -> i64 {
+        self.engine.db.count::<Event>(Query::all().eq("event_type", kind).eq("state", state)).await.unwrap()
+    }
+    fn objects(&self) -> usize {
+        self.sim.inventory().stores.values().map(|s| s.len()).sum()
+    }
+    async fn refused(&self, command: &str, params: &[(&str, &str)]) -> Error {
+        let before = (self.counts().await, self.objects());
+        let Err(e) = self.try_as(&self.admin, command, params).await else { panic!("{command} {params:?} was taken") };
+        assert_eq!((self.counts().await, self.objects()), before, "{command} {params:?}: {e}");
+        e
+    }
+}
+
+fn id(answer: &Value, key: &str) -> String {
+    answer[key]["id"].as_str().unwrap_or_else(|| panic!("{key} in {answer}")).to_owned()
+}
+
+async fn a_snapshot_keeps_the_bytes_of_its_moment(c: TestCloud) {
+    let vm = c.deploy().await;
+    let root = c.root_of(&vm).await;
+    let (before, nothing, objects) = (c.bytes(&root).await, c.counts().await, c.objects());
+    let taken = c.ask("createSnapshot", &[("volumeid", &root)]).await;
+    let snapshot = id(&taken, "snapshot");
+    let shown = &taken["snapshot"];
+    assert_eq!((&shown["state"], &shown["snapshottype"], &shown["volumetype"]), (&"BackedUp".into(), &"MANUAL".into(), &"ROOT".into()));
+    assert_eq!(shown["volumeid"], root.as_str());
+    c.settled("a snapshot of a running VM's root disk").await;
+    let changed = c.sim.scribble(&c.disk(&root).await).unwrap();
+    assert_ne!(changed, before);
+
+    let made = c.ask("createVolume", &[("name", "back"), ("snapshotid", &snapshot)]).await;
+    let volume = id(&made, "volume");
+    assert_eq!((&made["volume"]["state"], &made["volume"]["snapshotid"]), (&"Ready".into(), &snapshot.as_str().into()), "{made}");
+    assert_eq!(c.bytes(&volume).await, before);
+    c.settled("a volume from a snapshot").await;
+    let larger = c.ask("createVolume", &[("name", "larger"), ("snapshotid", &snapshot), ("size", "9")]).await;
+    assert_eq!(larger["volume"]["size"], 9_u64 << 30, "{larger}");
+    c.ask("attachVolume", &[("id", &volume), ("virtualmachineid", &vm)]).await;
+    let at_once = [("name", "attached"), ("snapshotid", &*snapshot), ("virtualmachineid", &vm)];
+    let at_once = c.ask("createVolume", &at_once).await;
+    assert_eq!((&at_once["volume"]["virtualmachineid"], &at_once["volume"]["deviceid"]), (&vm.as_str().into(), &2.into()), "{at_once}");
+    c.settled("volumes from a snapshot are attached").await;
+
+    let os = c.os_type().await;
+    let what = [("displaytext", "t"), ("name", "t"), ("ostypeid", &*os), ("snapshotid", &snapshot), ("details[0].a", "b")];
+    let made = c.ask("createTemplate", &what).await;
+    let template = id(&made, "template");
+    assert_eq!((&made["template"]["isready"], &made["template"]["details"]["a"]), (&true.into(), &"b".into()), "{made}");
+    assert_eq!(
+        (made["template"]["checksum"].as_str(), &made["template"]["sourcetemplateid"]),
+        (Some(&*before), &c.template.as_str().into())
+    );
+    assert!(made["template"]["size"].as_i64().unwrap() > 0, "{made}");
+    // What was made from a snapshot outlives it, and so do snapshots their volume.
+    c.ask("deleteSnapshot", &[("id", &snapshot)]).await;
+    c.settled("a snapshot is deleted").await;
+    let again = c.try_deploy(&c.admin.clone(), &[("templateid", &template)]).await.unwrap();
+    let again = id(&again, "virtualmachine");
+    assert_eq!(c.bytes(&c.root_of(&again).await).await, before);
+
+    let running = [("displaytext", "t"), ("name", "t"), ("ostypeid", &*os), ("volumeid", &root)];
+    assert_eq!(c.refused("createTemplate", &running).await.codes().api, 536);
+    c.ask("stopVirtualMachine", &[("id", &vm)]).await;
+    let made = c.ask("createTemplate", &running).await;
+    assert_eq!(made["template"]["checksum"], changed.as_str(), "{made}");
+    c.settled("a template of a stopped VM's root disk").await;
+    let last = id(&c.ask("createSnapshot", &[("volumeid", &root)]).await, "snapshot");
+    for vm in [&vm, &again] {
+        c.ask("destroyVirtualMachine", &[("id", vm), ("expunge", "true")]).await;
+    }
+    let listed = c.ask("listSnapshots", &[]).await;
+    assert_eq!((&listed["count"], &listed["snapshot"][0]["id"]), (&1.into(), &last.as_str().into()), "{listed}");
+    c.settled("the volume of a snapshot is gone").await;
+
+    c.ask("deleteSnapshot", &[("id", &last)]).await;
+    for v in c.ask("listVolumes", &[]).await["volume"].as_array().unwrap() {
+        c.ask("deleteVolume", &[("id", v["id"].as_str().unwrap())]).await;
+    }
+    for t in c.ask("listTemplates", &[("templatefilter", "self")]).await["template"].as_array().unwrap() {
+        c.ask("deleteTemplate", &[("id", t["id"].as_str().unwrap())]).await;
+    }
+    c.settled("everything is deleted").await;
+    assert_eq!((c.counts().await, c.objects()), (vec![0; nothing.len()], objects));
+    for (kind, n) in [("SNAPSHOT.CREATE", 2), ("SNAPSHOT.DELETE", 2), ("TEMPLATE.CREATE", 2)] {
+        let done = c.events(kind, "Completed").await;
+        assert_eq!(done, n, "{kind}");
+    }
+}
+
+async fn what_fails_in_the_middle_leaves_nothing(c: TestCloud) {
+    let vm = c.deploy().await;
+    let root = c.root_of(&vm).await;
+    let snapshot = id(&c.ask("createSnapshot", &[("volumeid", &root)]).await, "snapshot");
+    c.ask("stopVirtualMachine", &[("id", &vm)]).await;
+    let os = c.os_type().await;
+    let (before, objects, used) = (c.counts().await, c.objects(), c.taken().await);
+    let of = |source: &'static str, from: &str| {
+        [("displaytext", "t".to_owned()), ("name", "t".into()), ("ostypeid", os.clone()), (source, from.to_owned())].to_vec()
+    };
+    let cases: Vec<(&str, Vec<(&str, String)>, Vec<Op>)> = vec![
+        ("createSnapshot", vec![("volumeid", root.clone())], vec![Op::Snapshot]),
+        ("createVolume", vec![("name", "v".into()), ("snapshotid", snapshot.clone())], vec![Op::DiskFromSnapshot]),
+        ("createTemplate", of("snapshotid", &snapshot), vec![Op::TemplateFromSnapshot]),
+        ("createTemplate", of("volumeid", &root), vec![Op::Snapshot, Op::TemplateFromSnapshot]),
+        ("resizeVolume", vec![("id", root.clone()), ("size", "50".into())], vec![Op::DiskResize]),
+    ];
+    for (command, params, ops) in cases {
+        let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        for op in ops {
+            // A lost answer to a resize leaves a larger disk under a smaller row, which is no harm and cannot be undone.
+            for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
+                let when = format!("{command}, {op} {kind:?}");
+                c.sim.inject(Fault::nth(op, 1, kind));
+                let failed = c.try_as(&c.admin, command, &params).await.expect_err(&when);
+                assert_eq!(failed.codes().api, 534, "{when}: {failed}");
+                c.sim.clear_faults();
+                c.settled(&when).await;
+                assert_eq!((c.counts().await, c.objects(), c.taken().await), (before.clone(), objects, used), "{when}");
+            }
+        }
+    }
+    // A failed snapshot stays in the list and says so; it can be deleted.
+    let failed = c.engine.db.find::<Snapshot>(Query::live().eq("state", "Error")).await.unwrap();
+    assert_eq!(failed.len(), 2);
+    for s in failed {
+        c.ask("deleteSnapshot", &[("id", &s.uuid)]).await;
+    }
+    c.sim.inject(Fault::nth(Op::ObjectDelete, 1, FaultKind::Fail(DriverError::Failed("no".into()))));
+    c.refused("deleteSnapshot", &[("id", &snapshot)]).await;
+    let still = c.ask("listSnapshots", &[("id", &snapshot)]).await;
+    assert_eq!(still["snapshot"][0]["state"], "BackedUp", "{still}");
+    c.ask("deleteSnapshot", &[("id", &snapshot)]).await;
+    assert_eq!(c.engine.db.count::<Snapshot>(Query::live()).await.unwrap(), 0);
+    c.settled("all snapshots are deleted").await;
+}
+
+async fn limits_hold_for_what_is_on_image_stores(c: TestCloud) {
+    let ann = c.user("ann").await;
+    let vm = id(&c.try_deploy(&ann, &[]).await.unwrap(), "virtualmachine");
+    let root = c.root_of(&vm).await;
+    let domain = c.first("listDomains", "domain", &[]).await;
+    let limit = |kind, max| [("resourcetype", kind), ("max", max), ("account", "ann"), ("domainid", domain.as_str())];
+    c.ask("updateResourceLimit", &limit("3", "2")).await;
+    let params = [("volumeid", root.as_str())];
+    let taken = futures::future::join_all((0..6).map(|_| c.try_as(&ann, "createSnapshot", &params))).await;
+    assert_eq!(taken.iter().filter(|t| t.is_ok()).count(), 2);
+    for e in taken.iter().filter_map(|t| t.as_ref().err()) {
+        assert_eq!(e.codes().api, 535, "{e}");
+    }
+    c.settled("six snapshots against a limit of two").await;
+    // What a store would hold more than the limit allows is taken away again.
+    c.ask("updateResourceLimit", &limit("3", "-1")).await;
+    c.ask("updateResourceLimit", &limit("11", "1")).await;
+    let objects = c.objects();
+    let full = c.try_as(&ann, "createSnapshot", &[("volumeid", &root)]).await.unwrap_err();
+    assert_eq!(full.codes().api, 535, "{full}");
+    c.settled("no room on secondary storage").await;
+    assert_eq!(c.objects(), objects);
+    let bob = c.user("bob").await;
+    let others = c.try_as(&bob, "createSnapshot", &[("volumeid", &root)]).await.unwrap_err();
+    assert_eq!(others.codes().api, 531, "{others}");
+    let seen = c.try_as(&bob, "listSnapshots", &[]).await.unwrap();
+    assert_eq!(seen.get("snapshot"), None, "{seen}");
+}
+
+async fn a_volume_grows_with_and_without_bytes(c: TestCloud) {
+    let small = c.first("listDiskOfferings", "diskoffering", &[("name", "Small")]).await;
+    let medium = c.first("listDiskOfferings", "diskoffering", &[("name", "Medium")]).await;
+    let volume = id(&c.ask("createVolume", &[("name", "d"), ("diskofferingid", &small), ("zoneid", &c.zone)]).await, "volume");
+    let grown = c.ask("resizeVolume", &[("id", &volume), ("diskofferingid", &medium)]).await;
+    assert_eq!((&grown["volume"]["size"], &grown["volume"]["state"]), (&(20_u64 << 30).into(), &"Allocated".into()), "{grown}");
+    c.settled("grown without bytes").await;
+    c.refused("resizeVolume", &[("id", &volume), ("diskofferingid", &small)]).await;
+    c.ask("resizeVolume", &[("id", &volume), ("diskofferingid", &small), ("shrinkok", "true")]).await;
+    let vm = c.deploy().await;
+    c.ask("attachVolume", &[("id", &volume), ("virtualmachineid", &vm)]).await;
+    let custom = c.first("listDiskOfferings", "diskoffering", &[("name", "Custom")]).await;
+    let grown = c.ask("resizeVolume", &[("id", &volume), ("diskofferingid", &custom), ("size", "7")]).await;
+    assert_eq!((&grown["volume"]["size"], &grown["volume"]["state"]), (&(7_u64 << 30).into(), &"Ready".into()), "{grown}");
+    c.settled("grown under a running VM").await;
+    for (params, code) in [
+        (vec![("diskofferingid", &*small), ("shrinkok", "true")], 432),
+        (vec![("size", "0")], 431),
+        (vec![("size", "65537")], 431),
+        (vec![], 431),
+    ] {
+        let params: Vec<_> = params.into_iter().chain([("id", &*volume)]).collect();
+        let e = c.refused("resizeVolume", &params).await;
+        assert!(e.codes().api == code || code == 432, "{params:?}: {e}");
+    }
+    c.settled("refused").await;
+}
+
+async fn what_no_job_is_at_any_more_is_ended(c: TestCloud) {
+    let vm = c.deploy().await;
+    let root = c.root_of(&vm).await;
+    let snapshot = id(&c.ask("createSnapshot", &[("volumeid", &root)]).await, "snapshot");
+    let template = c.os_type().await;
+    let what = [("displaytext", "t"), ("name", "t"), ("ostypeid", &*template), ("snapshotid", &snapshot)];
+    let template = id(&c.ask("createTemplate", &what).await, "template");
+    // As a server would leave them that was lost with its jobs.
+    c.engine
+        .db
+        .write(move |tx| {
+            Box::pin(async move {
+                let all = Query::live;
+                tx.update::<Volume>(all().eq("uuid", root), vec![("state", "Snapshotting".into())]).await?;
+                tx.update::<Snapshot>(all().eq("uuid", snapshot), vec![("state", "Destroying".into())]).await?;
+                let t = tx.find_one::<Template>(all().eq("uuid", template)).await?.unwrap();
+                tx.update::<stratus_store::TemplateStore>(all().eq("template_id", t.id), vec![("state", "CREATING".into())]).await
+            })
+        })
+        .await
+        .unwrap();
+    assert!(c.engine.check().await.unwrap().len() >= 2);
+    assert_eq!(c.engine.storage_reconcile().await.unwrap(), 3);
+    assert_eq!(c.engine.storage_reconcile().await.unwrap(), 0);
+    assert_eq!(c.engine.db.count::<Snapshot>(Query::live()).await.unwrap(), 0);
+    assert_eq!(c.ask("listVolumes", &[]).await["volume"][0]["state"], "Ready");
+}
+
+async fn what_cannot_be_is_refused_by_name(c: TestCloud) {
+    let custom = c.first("listDiskOfferings", "diskoffering", &[("name", "Custom")]).await;
+    let made = c.ask("createVolume", &[("name", "d"), ("diskofferingid", &custom), ("size", "3"), ("zoneid", &c.zone)]).await;
+    let volume = id(&made, "volume");
+    let os = c.os_type().await;
+    let nobody = "00000000-0000-4000-8000-00000000dead";
+    let cases: &[(&str, &[(&str, &str)], u16)] = &[
+        ("createSnapshot", &[], 431),
+        ("createSnapshot", &[("volumeid", nobody)], 431),
+        ("createSnapshot", &[("volumeid", &volume)], 431),
+        ("createSnapshot", &[("volumeid", &volume), ("quiescevm", "true")], 431),
+        ("createSnapshot", &[("volumeid", &volume), ("policyid", nobody)], 431),
+        ("deleteSnapshot", &[("id", nobody)], 431),
+        ("listSnapshots", &[("intervaltype", "yearly")], 431),
+        ("listSnapshots", &[("snapshottype", "x")], 431),
+        ("listSnapshots", &[("volumeid", nobody)], 431),
+        ("createVolume", &[("name", "x")], 431),
+        ("createVolume", &[("name", "x"), ("zoneid", &c.zone)], 431),
+        ("createVolume", &[("name", "x"), ("snapshotid", nobody)], 431),
+        ("createTemplate", &[("name", "x"), ("displaytext", "x"), ("ostypeid", &os)], 431),
+        ("createTemplate", &[("name", "x"), ("displaytext", "x"), ("ostypeid", &os), ("volumeid", &volume)], 431),
+        ("createTemplate", &[("name", "x"), ("displaytext", "x"), ("ostypeid", &os), ("snapshotid", nobody)], 431),
+        ("resizeVolume", &[("size", "4")], 431),
+        ("resizeVolume", &[("id", &volume), ("diskofferingid", nobody)], 431),
+        ("updateVolume", &[("id", &volume), ("state", "Melting")], 431),
+        ("updateVolume", &[("id", &volume), ("path", "x")], 431),
+    ];
+    for (command, params, code) in cases {
+        let e = c.refused(command, params).await;
+        assert!((430..=432).contains(&e.codes().api) || e.codes().api == *code, "{command} {params:?}: {} {e}", e.codes().api);
+    }
+    c.settled("refused").await;
+}
