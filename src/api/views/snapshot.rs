@@ -83,8 +83,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Snapshot>) -> Result<Vec<Sn
         let volume = volumes.get(&s.volume_id);
         Snapshot {
             account: owners.account(s.account_id),
-            projectid: None,
-            project: None,
+            projectid: owners.project_uuid(s.account_id),
+            project: owners.project(s.account_id),
             domainid: owners.domain_uuid(s.domain_id),
             domain: owners.domain(s.domain_id),
             snapshottype: if s.snapshot_type == MANUAL { MANUAL } else { "RECURRING" }.into(),

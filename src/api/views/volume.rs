@@ -55,10 +55,6 @@ pub struct Volume {
     /// requests a second that its offering lets it write with
     #[view(name = "diskIopsWriteRate")]
     pub iops_write: Option<i64>,
-    /// the ID of the project that owns it
-    pub projectid: Option<String>,
-    /// the name of the project that owns it
-    pub project: Option<String>,
     /// whether its pool can quiet the VM for a snapshot
     pub quiescevm: Option<bool>,
     /// the account that owns it
@@ -162,8 +158,6 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Volume>) -> Result<Vec<Volu
             bytes_write: disk.and_then(|d| d.bytes_write_rate),
             iops_read: disk.and_then(|d| d.iops_read_rate),
             iops_write: disk.and_then(|d| d.iops_write_rate),
-            projectid: None,
-            project: None,
             quiescevm: Some(false),
             displayvolume: root.then_some(v.display_volume),
             tags: tags.remove(&v.id).unwrap_or_default(),
