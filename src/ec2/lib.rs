@@ -7,6 +7,13 @@
 //!   `ec2_*` verbs, for things that a native list has shown.
 //! - **Nothing is silently empty.** An unknown action, parameter or filter is an error; so is an id that names nothing of the caller's.
 //! - **What is executed is what was signed**: parameters are read once, by `stratus-sigs`, for the signature and for the action.
+//! - **One VPC.** Versions from 2013-02-01 on see what AWS gave every account then: one default VPC, which is the account itself. Each
+//!   guest network that the account may use is a subnet of it (a basic zone's one network as well, so its SubnetId names the zone), each
+//!   NIC a network interface, the account's security groups are the VPC's; there is a main route table, an internet gateway, a network
+//!   ACL that stops nobody and a set of DHCP options, all of them derived and none of them to be changed. Versions before see
+//!   EC2-Classic: the same things without a word of a VPC. Elastic IPs can be used in both ways in every version. What cannot be made
+//!   (a second VPC, a subnet, a gateway) is refused by name; what this cloud has none of (peerings, endpoints, NAT gateways) is an
+//!   empty list. Rejected: a VPC for each zone, because groups belong to the account and would have had to be in several.
 //!
 //! Left out: SOAP (it answers that it is unsupported) and S3, which other rooms take over under the same port.
 mod actions;

@@ -2,15 +2,13 @@
 //!
 //! Every address can be used in both of EC2's ways, by `PublicIp` and by `AllocationId`. Versions from before there were default VPCs
 //! see it in the domain `standard`, later ones in `vpc`.
+use super::vpc::SINCE as VPC;
 use super::{networks, tags};
 use crate::cx::{object, pairs, set, text};
 use crate::run::{dry_run, one};
 use crate::{Cx, Fault, Outcome, PATIENCE, actions::places};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-
-/// The first version whose accounts have a default VPC.
-const VPC: &str = "2013-02-01";
 
 /// Joins to addresses what the native record lacks; those that the cloud holds itself are hidden.
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {

@@ -14,6 +14,9 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     cx.owners(&mut records).await?;
     let allowed = allowed(cx, &records).await?;
     for record in &mut records {
+        if cx.version.from(super::vpc::SINCE) {
+            set(record, "vpc", super::vpc::vpc(cx));
+        }
         let domain = text(record, "domainid").to_owned();
         for (rules, permissions) in [("ingressrule", "ingress"), ("egressrule", "egress")] {
             let rules = record.get(rules).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -116,6 +119,7 @@ pub async fn create(cx: &Cx) -> Outcome<Value> {
         return Err(Fault::invalid("GroupName", "must not begin with sg-"));
     }
     tags::check_launch(cx, &["security-group"])?;
+    super::vpc::check(cx, "VpcId").await?;
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }

@@ -50,6 +50,7 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
         set(record, "reservation", reservation);
         join(cx, record, &fact);
     }
+    super::vpc::of_instances(cx, &mut records).await?;
     Ok(records)
 }
 

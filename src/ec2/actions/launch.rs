@@ -1,6 +1,6 @@
 //! `RunInstances`: as many as asked for, at least `MinCount` or none; answered when the VMs have ids, not when they run.
 use super::launch_disks::{self, Disks};
-use super::{instances, networks, tags, tokens};
+use super::{instances, networks, tags, tokens, vpc};
 use crate::cx::{pairs, text};
 use crate::mapping::request::{decode, parse_flag};
 use crate::native::Parameters;
@@ -118,6 +118,14 @@ pub async fn offering_named(cx: &Cx, name: &str) -> Outcome<String> {
 async fn zone(cx: &Cx) -> Outcome<Value> {
     let zones = cx.list("listZones", Parameters::new()).await?;
     let wanted = cx.input.get("Placement.AvailabilityZone").filter(|z| !z.is_empty());
+    if let Some(subnet) = networks::subnet_given(cx) {
+        let network = vpc::subnet(cx, &subnet).await?;
+        if let Some(other) = wanted.filter(|w| *w != text(&network, "zonename")) {
+            return Err(Fault::combination(format!("The subnet '{subnet}' is not in the zone '{other}'")));
+        }
+        let zone = zones.into_iter().find(|z| text(z, "id") == text(&network, "zoneid"));
+        return zone.ok_or_else(|| cx.not_found("subnet", &subnet));
+    }
     let fits = |z: &Value| match wanted {
         Some(name) => text(z, "name") == name,
         None => text(z, "allocationstate") == "Enabled",

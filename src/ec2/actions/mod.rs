@@ -16,6 +16,7 @@ mod tags;
 mod tokens;
 mod volume_status;
 mod volumes;
+mod vpc;
 
 use crate::{Cx, Outcome};
 use futures::future::BoxFuture;
@@ -55,11 +56,13 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("modify_volume_attribute", |cx| Box::pin(volume_status::modify_attribute(cx))),
     ("monitor", |cx| Box::pin(attribute::monitor(cx))),
     ("password_data", |cx| Box::pin(attribute::password(cx))),
+    ("nic_attribute", |cx| Box::pin(vpc::interface_attribute(cx))),
     ("release_address", |cx| Box::pin(addresses::release(cx))),
     ("reset_instance", |cx| Box::pin(attribute::reset(cx))),
     ("revoke_ingress", |cx| Box::pin(rules::revoke(cx))),
     ("run_instances", |cx| Box::pin(launch::run(cx))),
     ("volume_attribute", |cx| Box::pin(volume_status::attribute(cx))),
+    ("vpc_attribute", |cx| Box::pin(vpc::attribute(cx))),
 ];
 
 const GATHERS: &[(&str, Gather)] = &[
@@ -71,11 +74,14 @@ const GATHERS: &[(&str, Gather)] = &[
     ("instances", |cx, records| Box::pin(instances::listed(cx, records))),
     ("keys", |cx, records| Box::pin(keys::gather(cx, records))),
     ("modifications", |cx, records| Box::pin(volume_status::modifications(cx, records))),
+    ("nics", |cx, records| Box::pin(vpc::interfaces(cx, records))),
     ("regions", |cx, records| Box::pin(async move { Ok(places::regions(cx, records)) })),
+    ("subnets", |cx, records| Box::pin(vpc::subnets(cx, records))),
     ("tags", |cx, records| Box::pin(tags::gather(cx, records))),
     ("type_offerings", |cx, records| Box::pin(places::type_offerings(cx, records))),
     ("volume_status", |cx, records| Box::pin(volume_status::gather(cx, records))),
     ("volumes", |cx, records| Box::pin(volumes::gather(cx, records))),
+    ("vpcs", |cx, records| Box::pin(vpc::vpcs(cx, records))),
     ("zones", |cx, records| Box::pin(places::zones(cx, records))),
 ];
 

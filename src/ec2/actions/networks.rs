@@ -5,6 +5,14 @@ use crate::native::Parameters;
 use crate::{Cx, Fault, Outcome, PATIENCE};
 use serde_json::Value;
 
+/// The first subnet that a launch names, by itself or in a network interface.
+pub fn subnet_given(cx: &Cx) -> Option<String> {
+    let interfaces = cx.input.indexes("NetworkInterface");
+    let names = interfaces.into_iter().map(|i| format!("NetworkInterface.{i}.SubnetId"));
+    let mut names = std::iter::once("SubnetId".to_owned()).chain(names);
+    names.find_map(|n| cx.input.get(&n).filter(|v| !v.is_empty()).map(str::to_owned))
+}
+
 /// Adds networks and security groups to a launch.
 pub async fn place(cx: &Cx, zone: &Value, groups: Groups, native: &mut Parameters) -> Outcome<()> {
     let advanced = text(zone, "networktype") == "Advanced";
@@ -12,7 +20,8 @@ pub async fn place(cx: &Cx, zone: &Value, groups: Groups, native: &mut Parameter
     let mut subnets: Vec<&str> = cx.input.get("SubnetId").into_iter().filter(|s| !s.is_empty()).collect();
     let names: Vec<String> = cx.input.indexes("NetworkInterface").into_iter().map(|i| format!("NetworkInterface.{i}.SubnetId")).collect();
     subnets.extend(names.iter().filter_map(|n| cx.input.get(n)));
-    if !subnets.is_empty() {
+    // A basic zone has one network, and a VM there is on it.
+    if !subnets.is_empty() && advanced {
         native.insert("networkids".into(), cx.uuids("subnet", &subnets).await?.join(","));
     } else if advanced {
         native.insert("networkids".into(), network(cx, text(zone, "id"), enforced).await?);

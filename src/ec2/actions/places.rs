@@ -110,12 +110,21 @@ pub async fn account_attributes(cx: &Cx) -> Outcome<Value> {
     let asked = cx.input.list("AttributeName");
     let zones = cx.list("listZones", Parameters::new()).await?;
     let has = |kind: &str| zones.iter().any(|z| text(z, "networktype") == kind);
-    let platforms = [("EC2", has("Basic")), ("VPC", has("Advanced"))].into_iter().filter(|(_, there)| *there).map(|(p, _)| p.to_owned());
+    let modern = cx.version.from(super::vpc::SINCE);
+    let platforms = match modern {
+        true => vec![("VPC", true)],
+        false => vec![("EC2", has("Basic")), ("VPC", has("Advanced"))],
+    };
+    let platforms = platforms.into_iter().filter(|(_, there)| *there).map(|(p, _)| p.to_owned());
+    let vpc = match modern && !zones.is_empty() {
+        true => cx.engine().ec2_ids("vpc", &[super::vpc::vpc(cx).to_owned()]).await?.into_values().next(),
+        false => None,
+    };
     let instances = limit(cx, "0").await?;
     let addresses = limit(cx, "1").await?;
     let all: [(&str, Vec<String>); 6] = [
         ("supported-platforms", platforms.collect()),
-        ("default-vpc", vec!["none".into()]),
+        ("default-vpc", vec![vpc.unwrap_or_else(|| "none".into())]),
         ("max-instances", vec![instances]),
         ("vpc-max-security-groups-per-interface", vec!["5".into()]),
         ("max-elastic-ips", vec![addresses.clone()]),
