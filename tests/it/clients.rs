@@ -30,6 +30,11 @@ async fn boto3_keeps_attributes_disks_and_tags_of_a_launch() {
 }
 
 #[tokio::test]
+async fn boto3_sees_one_vpc_and_moves_an_elastic_ip() {
+    run("boto3_network.py", &[]).await;
+}
+
+#[tokio::test]
 async fn a_signed_list_users_in_python_works() {
     run("list_users.py", &[]).await;
 }

@@ -76,7 +76,7 @@ pub async fn vpcs(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
             { "destination": cidr, "gateway": "local", "origin": "CreateRouteTable" },
             { "destination": "0.0.0.0/0", "igw": vpc(cx), "origin": "CreateRoute" },
         ],
-        "main": [{ "id": vpc(cx) }],
+        "main": [{ "id": vpc(cx), "cidr": cidr }],
         "subnets": subnets.iter().map(association).collect::<Vec<Value>>(),
         "none": [],
     })])
