@@ -15,6 +15,7 @@ impl Engine {
             let mut expunged = engine.clock.now();
             let mut forgotten = engine.clock.now();
             let mut cleaned = engine.clock.now();
+            let mut looked = engine.clock.now();
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
@@ -22,6 +23,10 @@ impl Engine {
                 if now - expunged >= engine.settings.number("expunge.interval").max(1) * 1_000_000 {
                     expunged = now;
                     report("expunge", engine.expunge_due().await);
+                }
+                if now - looked >= engine.settings.number("capacity.check.period").max(1000) * 1000 {
+                    looked = now;
+                    report("alerts", engine.alerts_check().await);
                 }
                 if now - cleaned >= engine.settings.number("account.cleanup.interval").max(1) * 1_000_000 {
                     cleaned = now;
