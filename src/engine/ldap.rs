@@ -130,7 +130,7 @@ impl Engine {
     }
 
     async fn directories(&self) -> Result<Vec<Directory>> {
-        let bind = self.directory_setting("ldap.bind.principal").zip(self.directory_setting("ldap.bind.password"));
+        let bind = self.directory_setting("ldap.bind.principal").zip(self.setting_secret("ldap.bind.password")?);
         let base = self.directory_setting("ldap.basedn").unwrap_or_default();
         let plain = |s: LdapServer| Directory {
             host: s.hostname,

@@ -5,11 +5,13 @@ mod cloud;
 mod command_line;
 mod compute;
 mod console;
+mod inputs;
 mod kill;
 mod life;
 mod native;
 mod probes;
 mod schema;
+mod scopes;
 mod server;
 mod statements;
 
