@@ -116,21 +116,29 @@ impl Engine {
         }
     }
 
-    /// Accounts that an earlier attempt could not clean up, each in a job; how many.
+    /// Accounts and projects that an earlier attempt could not clean up, each in a job; how many.
     pub async fn accounts_due(self: &std::sync::Arc<Self>) -> Result<u64> {
         let due = self.db.find::<Account>(Query::live().eq("cleanup", true)).await?;
+        let projects = self.projects_of(due.iter().filter(|a| a.kind() == AccountType::Project).map(|a| a.id)).await?;
         let caller = std::sync::Arc::new(self.system_caller(stratus_model::Source::System).await?);
         let mut tried = 0;
-        for account in due.into_iter().filter(|a| a.kind() != AccountType::Project) {
-            let busy = Query::live().eq("status", 0).eq("instance_type", Kind::Account.instance_type()).eq("instance_id", account.id);
-            if self.db.count::<Job>(busy).await? > 0 {
-                continue;
+        for account in due {
+            let (topic, draft) = match projects.get(&account.id) {
+                Some(p) => {
+                    let id = serde_json::json!({ "id": p.uuid }).to_string();
+                    (crate::project::topic(p), draft("deleteProject", "PROJECT.DELETE", "cleaning up a deleted project", &id))
+                }
+                None => {
+                    let id = serde_json::json!({ "id": account.uuid }).to_string();
+                    (topic(&account), draft("deleteAccount", "ACCOUNT.DELETE", "cleaning up a deleted account", &id))
+                }
+            };
+            let busy = Query::live().eq("status", 0).eq("instance_type", topic.kind.instance_type()).eq("instance_id", topic.id);
+            if self.db.count::<Job>(busy).await? == 0 {
+                let call = Call::new(self.clone(), caller.clone(), draft.command, None);
+                self.job_submit(&call, draft, topic).await?;
+                tried += 1;
             }
-            let call = Call::new(self.clone(), caller.clone(), "deleteAccount", None);
-            let parameters = serde_json::json!({ "id": account.uuid }).to_string();
-            let draft = draft("deleteAccount", "ACCOUNT.DELETE", "cleaning up a deleted account", &parameters);
-            self.job_submit(&call, draft, topic(&account)).await?;
-            tried += 1;
         }
         Ok(tried)
     }

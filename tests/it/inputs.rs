@@ -47,7 +47,7 @@ fn plausible(p: &Value) -> (String, String) {
 }
 
 /// The bad values of a parameter: what is wrong, and the pair that says it.
-fn bad(p: &Value, t: &Things) -> Vec<(&'static str, (String, String))> {
+fn bad(command: &str, p: &Value, t: &Things) -> Vec<(&'static str, (String, String))> {
     let name = p["name"].as_str().unwrap().to_owned();
     let pair = |value: &str| (name.clone(), value.to_owned());
     let mut cases = match p["type"].as_str().unwrap() {
@@ -59,7 +59,7 @@ fn bad(p: &Value, t: &Things) -> Vec<(&'static str, (String, String))> {
             ("unknown", pair(NOBODY)),
             ("no id", pair("' or 1=1 --")),
             ("removed", pair(&t.removed)),
-            ("other kind", pair(if name == "account" { &t.foreign } else { &t.account })),
+            ("other kind", pair(if command.contains("SecurityGroup") || name.contains("securitygroup") { &t.account } else { &t.foreign })),
         ],
         "map" => vec![("no index", (format!("{name}[x].key"), "k".into())), ("deep", (format!("{name}[0].a[0]"), "k".into()))],
         _ => Vec::new(),
@@ -108,7 +108,7 @@ async fn every_parameter_refuses_what_it_cannot_be_and_nothing_is_written() {
             }
             for p in params {
                 let others = || required.iter().filter(|o| o["name"] != p["name"]).map(|o| plausible(o));
-                for (what, pair) in bad(p, &things) {
+                for (what, pair) in bad(name, p, &things) {
                     let what = format!("{name} {} {what}", p["name"].as_str().unwrap());
                     try_one(&c, caller, name, others().chain([pair]).collect(), what, &mut wrong, &mut accepted).await;
                 }

@@ -24,8 +24,8 @@ const REACH: [(&str, &[&str]); 6] = [
 ];
 /// Parameters that a list needs before it answers.
 const NEEDED: [(&str, &str); 2] = [("templatefilter", "self"), ("isofilter", "self")];
-/// Lists that show more than things of accounts, or whom a thing is shared with.
-const PUBLIC: [&str; 2] = ["listTemplates", "listIsos"];
+/// Lists that show more than things of accounts: what is shared with everybody, and what others did to one's domain.
+const PUBLIC: [&str; 3] = ["listTemplates", "listIsos", "listEvents"];
 
 struct World {
     cloud: TestCloud,
