@@ -60,6 +60,8 @@ impl Engine {
             self.template_delete(call, template, None).await?;
         }
         self.ips_release_all(call, account.id).await?;
+        let public = Query::all().eq("account_id", account.id).eq("state", "Allocated").null("nic_id").eq("source_nat", false);
+        self.addresses_end(call, &self.db.find::<IpAddress>(public).await?).await?;
         for network in self.db.find::<Network>(mine().eq("acl_type", "Account").eq("is_system", false)).await? {
             self.network_delete(call, network.id).await?;
         }
@@ -77,6 +79,19 @@ impl Engine {
             }
             let draft = draft("expungeVirtualMachine", "VM.EXPUNGE", "expunging a VM of a deleted account", &parameters);
             jobs.push(self.job_submit(call, draft, crate::vm::topic(vm)).await?);
+        }
+        self.jobs_finish(&jobs).await
+    }
+
+    /// Gives public addresses back with the rules on them.
+    async fn addresses_end(&self, call: &Call, addresses: &[IpAddress]) -> Result<()> {
+        let mut jobs = Vec::new();
+        for a in addresses {
+            let parameters = serde_json::json!({ "id": a.uuid }).to_string();
+            let draft = draft("disassociateIpAddress", "NET.IPRELEASE", "releasing an address of a deleted account", &parameters);
+            let (account, domain) = (a.account_id.unwrap_or(0), a.domain_id.unwrap_or(0));
+            let topic = Topic { account, domain, kind: Kind::IpAddress, id: a.id };
+            jobs.push(self.job_submit(call, draft, topic).await?);
         }
         self.jobs_finish(&jobs).await
     }

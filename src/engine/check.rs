@@ -4,8 +4,8 @@ use crate::public_address::public_ranges;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Limit, Result, VmState};
 use stratus_store::{
-    Account, Domain, FirewallRule, HostCapacity, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember, Query, ResourceCount, StoragePool, Vm,
-    Vnet, Volume,
+    Account, Domain, FirewallRule, HostCapacity, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember, Query,
+    ResourceCount, StoragePool, Vm, Vnet, Volume,
 };
 
 impl Engine {

@@ -224,6 +224,7 @@ async fn a_deleted_account_takes_all_it_owns_with_it(c: TestCloud) {
         }
         let volume = [&[("name", "data"), ("diskofferingid", &*offering), ("zoneid", &*c.zone)][..], owner].concat();
         c.try_as(&user, "createVolume", &volume).await.unwrap();
+        c.try_as(&user, "associateIpAddress", &[&[("zoneid", &*c.zone)][..], owner].concat()).await.unwrap();
     }
     let limit = c.ask("updateResourceLimit", &[("projectid", &project), ("resourcetype", "0"), ("max", "2")]).await;
     assert_eq!((limit["resourcelimit"]["project"].as_str(), limit["resourcelimit"]["max"].as_i64()), (Some("rocket"), Some(2)), "{limit}");
