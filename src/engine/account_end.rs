@@ -186,6 +186,8 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("group_id", "id", mine())).await?;
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("allowed_group_id", "id", mine())).await?;
     tx.update::<SecurityGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<ProjectInvitation>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;
