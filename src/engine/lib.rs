@@ -39,7 +39,6 @@ pub mod group_members;
 pub mod group_push;
 pub mod group_rules;
 pub mod host;
-pub mod host_find;
 pub mod hypervisor;
 pub mod hypervisor_capability;
 mod identity;

@@ -218,23 +218,6 @@ impl Run for CancelHostMaintenance {
     }
 }
 
-/// Lists hosts that a VM could move to.
-#[derive(Command)]
-#[command(name = "findHostsForMigration", roles = "admin", answer = "host", view = views::host::HostForMigration, since = "4.2")]
-pub struct FindHostsForMigration {
-    /// the ID of the VM, which runs
-    virtualmachineid: Ref<store::Vm>,
-    #[param(flatten)]
-    page: Paging,
-}
-impl Run for FindHostsForMigration {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let page = self.page.range(call)?;
-        let found = call.hosts_for_migration(&self.virtualmachineid.0, self.page.keyword.as_deref(), page).await?;
-        Ok(Answer::list(found.count, views::host::targets(call, found.rows).await?))
-    }
-}
-
 /// Gives back what a host keeps for VMs that were stopped. A VM that stops gives its place back at once here, so there is nothing.
 #[derive(Command)]
 #[command(
@@ -289,7 +272,6 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<ReconnectHost>();
     r.add::<PrepareHostForMaintenance>();
     r.add::<CancelHostMaintenance>();
-    r.add::<FindHostsForMigration>();
     r.add::<ReleaseHostReservation>();
     r.add::<ListDeploymentPlanners>();
 }

@@ -1,8 +1,6 @@
-use crate::declare::Record as _;
 use crate::prelude::*;
 use std::collections::HashMap;
 use stratus_engine::capacities::percent_text;
-use stratus_engine::host_find::MoveTarget;
 
 /// A host.
 #[derive(View, Default)]
@@ -196,40 +194,4 @@ fn show_row(view: &mut Host, h: store::Host) {
     view.hosttags = h.tags;
     view.resourcestate = h.resource_state;
     view.hypervisorversion = h.hypervisor_version;
-}
-
-/// A host that a VM could move to.
-#[derive(serde::Serialize)]
-pub struct HostForMigration {
-    #[serde(flatten)]
-    host: Host,
-    /// Whether the VM's disks would have to move too.
-    #[serde(rename = "requiresStorageMotion")]
-    storage_motion: bool,
-}
-
-impl crate::declare::Record for HostForMigration {
-    fn fields() -> Vec<crate::declare::FieldMeta> {
-        let mut fields = Host::fields();
-        fields.push(crate::declare::FieldMeta {
-            name: "requiresStorageMotion",
-            description: "whether the VM's disks would have to move with it",
-            kind: "boolean",
-            fields: Vec::new,
-        });
-        fields
-    }
-}
-
-/// Hosts that a VM could move to, and whether it fits there.
-pub(crate) async fn targets(call: &Call, found: Vec<MoveTarget>) -> Result<Vec<HostForMigration>> {
-    let suitable: Vec<bool> = found.iter().map(|t| t.suitable).collect();
-    let hosts = of(call, found.into_iter().map(|t| t.host).collect(), Groups::ALL).await?;
-    let one = |(mut host, fits): (Host, bool)| {
-        host.hasenoughcapacity = Some(fits);
-        host.suitableformigration = Some(fits);
-        // Only hosts of the VM's cluster are shown, and they share its storage.
-        HostForMigration { host, storage_motion: false }
-    };
-    Ok(hosts.into_iter().zip(suitable).map(one).collect())
 }
