@@ -6,7 +6,7 @@ use stratus_model::{Caller, Error, Result};
 
 impl Registry {
     /// The answer of `listApis` for a caller; `name` for one command only.
-    pub(crate) fn discover(&self, caller: &Caller, name: Option<&str>) -> Result<Vec<Value>> {
+    pub fn discover(&self, caller: &Caller, name: Option<&str>) -> Result<Vec<Value>> {
         let shown: Vec<Value> =
             self.all().filter(|m| name.is_none_or(|n| n == m.name) && self.has(caller, m.name)).map(|m| self.describe(m)).collect();
         match (name, shown.is_empty()) {

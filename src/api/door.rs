@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use stratus_engine::{Engine, Execute};
@@ -56,9 +56,15 @@ impl Door {
     pub fn registry(&self) -> Arc<Registry> {
         self.registry.clone()
     }
-    /// Serves `/client/api`.
+    /// Serves `/client/api`, and the reference at `/client/apidocs`.
     pub fn router(self: &Arc<Self>) -> Router {
-        Router::new().route("/client/api", any(client)).route("/client/api/", any(client)).with_state(self.clone())
+        Router::new()
+            .route("/client/api", any(client))
+            .route("/client/api/", any(client))
+            .route("/client/apidocs", get(reference))
+            .route("/client/apidocs/", get(reference))
+            .route("/client/apidocs/{*path}", get(reference))
+            .with_state(self.clone())
     }
     /// Serves any path without credentials, as the system account.
     pub fn integration_router(self: &Arc<Self>) -> Router {
@@ -68,6 +74,10 @@ impl Door {
 
 async fn client(State(door): State<Arc<Door>>, request: Request) -> Response {
     door.answer(Face::Client, request).await
+}
+
+async fn reference(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.registry.reference(request.uri().path().trim_start_matches("/client/apidocs"))
 }
 
 async fn integration(State(door): State<Arc<Door>>, request: Request) -> Response {
@@ -169,6 +179,9 @@ impl Door {
             Face::Integration => self.engine.system_caller(Source::Integration).await?,
             Face::Client => self.authenticate(&asked, command).await?,
         });
+        if face == Face::Client {
+            self.engine.api_count(&caller).await?;
+        }
         if command.is_empty() {
             return Err(Error::Missing { command: "api".into(), field: "command".into() });
         }

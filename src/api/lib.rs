@@ -16,6 +16,7 @@ mod door;
 mod execute;
 mod params;
 mod prelude;
+mod reference;
 mod registry;
 mod request;
 mod resolve;

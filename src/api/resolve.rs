@@ -3,7 +3,7 @@ use crate::declare::{AsTopic, Parameter};
 use crate::params::split;
 use crate::request::Given;
 use stratus_engine::{Call, Owned as OwnedRow, Topic};
-use stratus_model::{Error, Kind, Result};
+use stratus_model::{Error, Kind, Result, Role};
 use stratus_store::{Query, Table};
 
 /// A row that requests name by uuid.
@@ -61,10 +61,19 @@ pub(crate) struct Owned<T>(pub T);
 /// As [`Owned`], for ids that the contract lists as optional although nothing can be done without them.
 #[derive(Debug, Clone)]
 pub(crate) struct Due<T>(pub T);
+/// Whether things of a kind are no more to a caller than if they were not there: the machines and stores below a zone are their
+/// administrators' business, and an id that is refused differently from one that never was would tell that it is.
+fn hidden(call: &Call, kind: Kind) -> bool {
+    let below = matches!(kind, Kind::Host | Kind::Pod | Kind::Cluster | Kind::StoragePool | Kind::ImageStore);
+    below && matches!(call.caller.role(), Role::User | Role::DomainAdmin)
+}
 
 /// The row with this uuid, or with this internal number as clients of old send it. In a job also one that is removed by now.
 async fn lookup<T: Found>(call: &Call, name: &'static str, text: &str) -> Result<T> {
     let text = text.trim();
+    if call.job.is_none() && hidden(call, T::KIND) {
+        return Err(Error::not_found(T::KIND, text));
+    }
     let q = if call.job.is_some() || !T::keeps_removed() { Query::all() } else { Query::live() };
     let q = match text.parse::<i64>() {
         Ok(n) => q.eq("id", n),

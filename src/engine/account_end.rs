@@ -68,6 +68,8 @@ impl Engine {
             self.template_delete(call, template, None).await?;
         }
         self.ips_release_all(call, account.id).await?;
+        let public = Query::all().eq("account_id", account.id).eq("state", "Allocated").null("nic_id").eq("source_nat", false);
+        self.addresses_end(call, &self.db.find::<IpAddress>(public).await?).await?;
         for network in self.db.find::<Network>(mine().eq("acl_type", "Account").eq("is_system", false)).await? {
             self.network_delete(call, network.id).await?;
         }
@@ -85,6 +87,19 @@ impl Engine {
             }
             let draft = draft("expungeVirtualMachine", "VM.EXPUNGE", "expunging a VM of a deleted account", &parameters);
             jobs.push(self.job_submit(call, draft, crate::vm::topic(vm)).await?);
+        }
+        self.jobs_finish(&jobs).await
+    }
+
+    /// Gives public addresses back with the rules on them.
+    async fn addresses_end(&self, call: &Call, addresses: &[IpAddress]) -> Result<()> {
+        let mut jobs = Vec::new();
+        for a in addresses {
+            let parameters = serde_json::json!({ "id": a.uuid }).to_string();
+            let draft = draft("disassociateIpAddress", "NET.IPRELEASE", "releasing an address of a deleted account", &parameters);
+            let (account, domain) = (a.account_id.unwrap_or(0), a.domain_id.unwrap_or(0));
+            let topic = Topic { account, domain, kind: Kind::IpAddress, id: a.id };
+            jobs.push(self.job_submit(call, draft, topic).await?);
         }
         self.jobs_finish(&jobs).await
     }
@@ -124,21 +139,29 @@ impl Engine {
         }
     }
 
-    /// Accounts that an earlier attempt could not clean up, each in a job; how many.
+    /// Accounts and projects that an earlier attempt could not clean up, each in a job; how many.
     pub async fn accounts_due(self: &std::sync::Arc<Self>) -> Result<u64> {
         let due = self.db.find::<Account>(Query::live().eq("cleanup", true)).await?;
+        let projects = self.projects_of(due.iter().filter(|a| a.kind() == AccountType::Project).map(|a| a.id)).await?;
         let caller = std::sync::Arc::new(self.system_caller(stratus_model::Source::System).await?);
         let mut tried = 0;
-        for account in due.into_iter().filter(|a| a.kind() != AccountType::Project) {
-            let busy = Query::live().eq("status", 0).eq("instance_type", Kind::Account.instance_type()).eq("instance_id", account.id);
-            if self.db.count::<Job>(busy).await? > 0 {
-                continue;
+        for account in due {
+            let (topic, draft) = match projects.get(&account.id) {
+                Some(p) => {
+                    let id = serde_json::json!({ "id": p.uuid }).to_string();
+                    (crate::project::topic(p), draft("deleteProject", "PROJECT.DELETE", "cleaning up a deleted project", &id))
+                }
+                None => {
+                    let id = serde_json::json!({ "id": account.uuid }).to_string();
+                    (topic(&account), draft("deleteAccount", "ACCOUNT.DELETE", "cleaning up a deleted account", &id))
+                }
+            };
+            let busy = Query::live().eq("status", 0).eq("instance_type", topic.kind.instance_type()).eq("instance_id", topic.id);
+            if self.db.count::<Job>(busy).await? == 0 {
+                let call = Call::new(self.clone(), caller.clone(), draft.command, None);
+                self.job_submit(&call, draft, topic).await?;
+                tried += 1;
             }
-            let call = Call::new(self.clone(), caller.clone(), "deleteAccount", None);
-            let parameters = serde_json::json!({ "id": account.uuid }).to_string();
-            let draft = draft("deleteAccount", "ACCOUNT.DELETE", "cleaning up a deleted account", &parameters);
-            self.job_submit(&call, draft, topic(&account)).await?;
-            tried += 1;
         }
         Ok(tried)
     }
@@ -171,6 +194,8 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("group_id", "id", mine())).await?;
     tx.delete::<SecurityGroupRule>(Query::all().key_in::<SecurityGroup>("allowed_group_id", "id", mine())).await?;
     tx.update::<SecurityGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<ProjectInvitation>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;

@@ -64,6 +64,10 @@ impl HostAllocator for FirstFit {
                 args.push(id.into());
             }
         }
+        for (column, ids) in d.barred.by_column().into_iter().filter(|(_, ids)| !ids.is_empty()) {
+            sql.push_str(&format!(" and {column} not in ({})", vec!["?"; ids.len()].join(",")));
+            args.extend(ids.iter().map(|id| Value::from(*id)));
+        }
         if let Some(h) = &d.hypervisor {
             sql.push_str(" and hypervisor = ?");
             args.push(h.clone().into());

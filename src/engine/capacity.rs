@@ -1,6 +1,7 @@
 //! What hosts and pools have to give. `used` moves only by conditional statements together with the row that takes it, so that at
 //! rest it equals the sum of placements (hosts) and of volumes' sizes (pools).
 use crate::Engine;
+use crate::dedication::Barred;
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{HostCapacity, Job, Placement, Query, StoragePool, Tx, Vm};
 
@@ -18,6 +19,9 @@ pub struct Amount {
 pub struct Demand {
     /// The zone.
     pub zone: i64,
+    /// Places that are dedicated to others.
+    #[serde(default)]
+    pub barred: Barred,
     /// The pod, when its address or disks bind it to one.
     pub pod: Option<i64>,
     /// The cluster, when its disks bind it to one.

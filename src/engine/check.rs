@@ -5,8 +5,8 @@ use crate::template_fetch::DOWNLOADED;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Kind, Limit, Result, SnapshotState, VmState, VolumeState};
 use stratus_store::{
-    Account, Domain, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Query, ResourceCount,
-    Snapshot, StoragePool, Template, TemplateStore, Vm, Vnet, Volume, VolumeStore,
+    Account, Domain, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember,
+    Query, ResourceCount, Snapshot, StoragePool, Template, TemplateStore, Vm, Vnet, Volume, VolumeStore,
 };
 
 impl Engine {
@@ -21,7 +21,27 @@ impl Engine {
         self.check_public(&mut found).await?;
         self.check_affinity(&mut found).await?;
         self.check_storage(&mut found).await?;
+        self.check_projects(&mut found).await?;
         Ok(found)
+    }
+
+    /// A live project has one owner, members and an account that live; nothing of a removed one is left.
+    async fn check_projects(&self, found: &mut Vec<String>) -> Result<()> {
+        let live = self.db.find::<Project>(Query::live()).await?;
+        let accounts: HashSet<i64> = self.db.find::<Account>(Query::live()).await?.into_iter().map(|a| a.id).collect();
+        let mut owners: HashMap<i64, usize> = live.iter().map(|p| (p.id, 0)).collect();
+        for m in self.db.find::<ProjectMember>(Query::all()).await? {
+            match owners.get_mut(&m.project_id) {
+                Some(n) => *n += usize::from(m.role == crate::project::ADMIN_ROLE),
+                None => found.push(format!("project {} is removed and has members", m.project_id)),
+            }
+            if !accounts.contains(&m.account_id) {
+                found.push(format!("account {} is removed and in project {}", m.account_id, m.project_id));
+            }
+        }
+        found.extend(live.iter().filter(|p| owners[&p.id] != 1).map(|p| format!("project {} has {} owners", p.uuid, owners[&p.id])));
+        found.extend(live.iter().filter(|p| !accounts.contains(&p.account_id)).map(|p| format!("project {} has no account", p.uuid)));
+        Ok(())
     }
 
     /// A host's used capacity is the sum of its placements; every placement is a live VM's that is on that host, and the other way round.

@@ -2,6 +2,7 @@ use crate::allocators::Allocators;
 use crate::group_members::GroupChanges;
 use crate::jobs::Jobs;
 use crate::settings::Settings;
+use crate::throttle::Throttle;
 use std::sync::Arc;
 use stratus_drivers::Registry;
 use stratus_model::{AccountType, Caller, Clock, Result, Source};
@@ -43,6 +44,8 @@ pub struct Engine {
     pub jobs: Jobs,
     /// Changes of security groups' members that hosts are not told of yet.
     pub group_changes: GroupChanges,
+    /// API calls counted in this process.
+    pub throttle: Throttle,
 }
 
 impl Engine {
@@ -61,6 +64,7 @@ impl Engine {
             settings,
             jobs: Jobs::new(),
             group_changes: GroupChanges::default(),
+            throttle: Throttle::default(),
             server,
         }))
     }

@@ -1,5 +1,5 @@
 //! Events as one reads, archives and deletes them. How they are written is `events.rs`.
-use crate::{Call, Engine, ListScope, Listing};
+use crate::{Call, Engine, ListScope, Listing, Topic};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use stratus_model::{Error, Kind, Micros, Result, Role};
@@ -95,11 +95,13 @@ impl Engine {
     /// Takes events out of lists; they stay in the database.
     pub async fn events_archive(&self, call: &Call, choice: EventChoice) -> Result<()> {
         let q = self.chosen(call, choice.clone()).await?.eq("archived", false);
+        let call = call.clone();
         self.db
             .write(move |tx| {
                 Box::pin(async move {
                     all_there(tx, &choice.uuids, q.clone()).await?;
-                    tx.update::<Event>(q, vec![("archived", true.into())]).await.map(drop)
+                    let n = tx.update::<Event>(q, vec![("archived", true.into())]).await?;
+                    call.log(tx, Topic::of_caller(&call, Kind::Event, 0), format!("archived {n} events")).await
                 })
             })
             .await
@@ -108,11 +110,13 @@ impl Engine {
     /// Deletes events for good.
     pub async fn events_delete(&self, call: &Call, choice: EventChoice) -> Result<()> {
         let q = self.chosen(call, choice.clone()).await?;
+        let call = call.clone();
         self.db
             .write(move |tx| {
                 Box::pin(async move {
                     all_there(tx, &choice.uuids, q.clone()).await?;
-                    tx.delete::<Event>(q).await.map(drop)
+                    let n = tx.delete::<Event>(q).await?;
+                    call.log(tx, Topic::of_caller(&call, Kind::Event, 0), format!("deleted {n} events")).await
                 })
             })
             .await

@@ -115,7 +115,7 @@ impl Engine {
     }
 
     /// Details as they are kept: JSON, what is secret in it sealed.
-    fn seal_details(&self, details: &BTreeMap<String, String>) -> Result<Option<String>> {
+    pub(crate) fn seal_details(&self, details: &BTreeMap<String, String>) -> Result<Option<String>> {
         if details.is_empty() {
             return Ok(None);
         }

@@ -64,11 +64,21 @@ impl Engine {
         });
     }
 
+    fn smtp_password(&self, post: Post) -> String {
+        match self.setting_secret(&format!("{}.smtp.password", post.prefix())) {
+            Ok(password) => password.unwrap_or_default(),
+            Err(e) => {
+                tracing::warn!(settings = post.prefix(), error = %e, "the mail server's password cannot be read");
+                String::new()
+            }
+        }
+    }
+
     fn mail_server(&self, post: Post) -> Option<Server> {
         let setting = |name: &str| self.settings.text(&format!("{}.{name}", post.prefix())).filter(|t| !t.trim().is_empty());
         let host = setting("smtp.host")?;
         let login = match setting("smtp.useAuth").is_some_and(|t| t.eq_ignore_ascii_case("true")) {
-            true => Some((setting("smtp.username").unwrap_or_default(), setting("smtp.password").unwrap_or_default())),
+            true => Some((setting("smtp.username").unwrap_or_default(), self.smtp_password(post))),
             false => None,
         };
         let patience = setting("smtp.timeout").and_then(|t| t.parse().ok()).unwrap_or(30_000);

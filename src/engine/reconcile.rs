@@ -16,6 +16,7 @@ impl Engine {
             let mut forgotten = engine.clock.now();
             let mut cleaned = engine.clock.now();
             let mut polled = engine.clock.now();
+            let mut looked = engine.clock.now();
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
@@ -23,6 +24,10 @@ impl Engine {
                 if now - expunged >= engine.settings.number("expunge.interval").max(1) * 1_000_000 {
                     expunged = now;
                     report("expunge", engine.expunge_due().await);
+                }
+                if now - looked >= engine.settings.number("capacity.check.period").max(1000) * 1000 {
+                    looked = now;
+                    report("alerts", engine.alerts_check().await);
                 }
                 if now - cleaned >= engine.settings.number("account.cleanup.interval").max(1) * 1_000_000 {
                     cleaned = now;

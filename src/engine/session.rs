@@ -51,7 +51,7 @@ impl Engine {
             verify_password(password, &known).await?
         };
         let Some(user) = user else { return Err(refused()) };
-        if !right {
+        if !right && !self.ldap_knows(&user, password).await? {
             self.login_failed(&user).await?;
             return Err(refused());
         }

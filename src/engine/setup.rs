@@ -47,6 +47,9 @@ impl Engine {
         // The one row with a unique key that two servers would both write: it decides which of them sets up.
         let mut done = Setting { name: "init".into(), scope: "global".into(), content: Some("true".into()), ..Default::default() };
         tx.insert(&mut done).await?;
+        let name = uuid::Uuid::new_v4().to_string();
+        let mut identifier = Setting { name: "cloud.identifier".into(), scope: "global".into(), content: Some(name), ..Default::default() };
+        tx.insert(&mut identifier).await?;
         self.first_domain(tx, now).await?;
         self.first_accounts(tx, first, now).await?;
         insert_as(tx, &mut Region { number: 1, name: "Local".into(), created: now, ..Default::default() }, 1).await?;
@@ -59,6 +62,7 @@ impl Engine {
         crate::service_offering::seed_service_offerings(tx, now).await?;
         crate::disk_offering::seed_disk_offerings(tx, now).await?;
         crate::os_type::seed_os_types(tx).await?;
+        crate::hypervisor_capability::seed_hypervisor_capabilities(tx).await?;
         crate::template_fetch::seed_templates(tx, now).await
     }
 

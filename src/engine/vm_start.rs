@@ -109,6 +109,7 @@ impl Engine {
     pub(crate) fn demand(&self, vm: &Vm, host: Option<i64>, avoid: Vec<i64>, offering: &ServiceOffering) -> Demand {
         Demand {
             zone: vm.zone_id,
+            barred: Default::default(),
             pod: None,
             cluster: None,
             host,
@@ -125,7 +126,10 @@ impl Engine {
     pub(crate) async fn place_candidates(&self, demand: &Demand, _offering: &ServiceOffering) -> Result<Vec<Host>> {
         let named = self.settings.text("host.allocators.order");
         let allocator = self.allocators.host(named.as_deref()).ok_or_else(|| Error::internal("no host allocator"))?;
-        allocator.candidates(self, demand, UP_TO).await
+        let mut found = allocator.candidates(self, demand, UP_TO).await?;
+        // An allocator from outside may not know of dedications.
+        found.retain(|h| !demand.barred.has(h));
+        Ok(found)
     }
 
     /// Whether a VM's disks lie on a pool of its cluster.
@@ -158,6 +162,7 @@ impl Engine {
             demand.pod = self.pod_wanted(vm).await?;
         }
         demand.apart = self.affinity_avoid(vm.id).await?;
+        demand.barred = self.barred_to(vm.account_id, vm.zone_id).await?;
         Ok(())
     }
 
@@ -178,6 +183,8 @@ impl Engine {
                 "was tried and failed".into()
             } else if d.apart.contains(&r.host_id) {
                 "has another VM of one of its anti-affinity groups".into()
+            } else if d.barred.has(h) {
+                "is dedicated to others".into()
             } else if d.host.is_some_and(|w| w != r.host_id) {
                 "is not the host asked for".into()
             } else if d.hypervisor.as_ref().is_some_and(|w| *w != r.hypervisor) {

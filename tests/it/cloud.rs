@@ -162,6 +162,7 @@ on_both! {
     a_vm_lives_and_ends in stratus::simulate::BUILT_IN;
     a_data_volume_lives_and_ends in stratus::simulate::BUILT_IN;
     a_deleted_account_takes_all_it_owns_with_it in stratus::simulate::BUILT_IN;
+    dedicated_places_are_their_owners_alone in stratus::simulate::BUILT_IN;
     parallel_deploys_do_not_pass_a_limit in stratus::simulate::BUILT_IN;
     parallel_deploys_of_one_name_make_one_vm in stratus::simulate::BUILT_IN;
     parallel_deploys_do_not_pass_the_hosts in &super::room_for_ten();
@@ -223,7 +224,12 @@ async fn a_deleted_account_takes_all_it_owns_with_it(c: TestCloud) {
         }
         let volume = [&[("name", "data"), ("diskofferingid", &*offering), ("zoneid", &*c.zone)][..], owner].concat();
         c.try_as(&user, "createVolume", &volume).await.unwrap();
+        c.try_as(&user, "associateIpAddress", &[&[("zoneid", &*c.zone)][..], owner].concat()).await.unwrap();
     }
+    let limit = c.ask("updateResourceLimit", &[("projectid", &project), ("resourcetype", "0"), ("max", "2")]).await;
+    assert_eq!((limit["resourcelimit"]["project"].as_str(), limit["resourcelimit"]["max"].as_i64()), (Some("rocket"), Some(2)), "{limit}");
+    let refused = c.try_deploy(&user, &[("projectid", &*project)]).await.unwrap_err();
+    assert_eq!((refused.codes().api, refused.codes().cs), (535, 4280), "{refused}");
     let vms = c.try_as(&user, "listVirtualMachines", &[("projectid", &*project)]).await.unwrap();
     assert_eq!((vms["count"].as_i64(), vms["virtualmachine"][0]["project"].as_str()), (Some(2), Some("rocket")), "{vms}");
     c.settled("deployed").await;
@@ -242,6 +248,48 @@ async fn a_deleted_account_takes_all_it_owns_with_it(c: TestCloud) {
     assert_eq!(c.taken().await, (0, 0, 0));
     assert_eq!(c.engine.db.count::<Vm>(Query::live()).await.unwrap() + c.engine.db.count::<Volume>(Query::live()).await.unwrap(), 0);
     assert_eq!(c.engine.accounts_due().await.unwrap(), 0);
+}
+
+async fn dedicated_places_are_their_owners_alone(c: TestCloud) {
+    let (anna, bert) = (c.user("anna").await, c.user("bert").await);
+    let hosts = c.ask("listHosts", &[("type", "Routing")]).await;
+    let hosts: Vec<String> = hosts["host"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(hosts.len(), 2, "{hosts:?}");
+    let root = c.first("listDomains", "domain", &[("name", "ROOT")]).await;
+    let to_anna = [("hostid", &*hosts[0]), ("domainid", &*root), ("account", "anna")];
+    let stranger = c.try_deploy(&bert, &[]).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(c.try_as(&c.admin, "dedicateHost", &to_anna).await.unwrap_err().codes().api, 536, "bert's VM runs there");
+    c.ask("destroyVirtualMachine", &[("id", &stranger), ("expunge", "true")]).await;
+    let made = c.ask("dedicateHost", &to_anna).await;
+    assert_eq!((made["count"].as_i64(), made["dedicatedhost"][0]["hostid"].as_str()), (Some(1), Some(&*hosts[0])), "{made}");
+    assert_eq!(c.try_as(&c.admin, "dedicateHost", &to_anna).await.unwrap_err().codes().api, 536, "twice");
+
+    let host_of = async |caller| {
+        let vm = c.try_deploy(caller, &[]).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
+        let shown = c.ask("listVirtualMachines", &[("id", &vm)]).await;
+        (vm, shown["virtualmachine"][0]["hostid"].as_str().unwrap().to_owned())
+    };
+    for _ in 0..3 {
+        assert_eq!(host_of(&bert).await.1, hosts[1], "the first host is anna's");
+    }
+    let (vm, host) = host_of(&anna).await;
+    assert_eq!(host, hosts[0]);
+    let targets = c.ask("findHostsForMigration", &[("virtualmachineid", &vm)]).await;
+    assert_eq!((targets["host"][0]["id"].as_str(), targets["host"][0]["suitableformigration"].as_bool()), (Some(&*hosts[1]), Some(true)));
+    let berts = host_of(&bert).await.0;
+    let targets = c.ask("findHostsForMigration", &[("virtualmachineid", &berts)]).await;
+    assert_eq!(targets["host"][0]["suitableformigration"], false, "{targets}");
+    let on_annas = [("hostid", &*hosts[0])];
+    assert!(c.try_deploy(&c.admin.clone(), &on_annas).await.is_err(), "not even by name");
+
+    let zone = [("zoneid", &*c.zone), ("domainid", &*root), ("account", "anna")];
+    assert_eq!(c.try_as(&c.admin, "dedicateZone", &zone).await.unwrap_err().codes().api, 536, "bert has VMs in it");
+    assert_eq!(c.ask("listDedicatedHosts", &[("domainid", &root), ("account", "anna")]).await["count"], 1);
+    assert_eq!(c.ask("listDedicatedHosts", &[("domainid", &root), ("account", "bert")]).await["count"], Value::Null);
+    c.ask("releaseDedicatedHost", &[("hostid", &hosts[0])]).await;
+    assert_eq!(c.ask("listDedicatedHosts", &[]).await["count"], Value::Null);
+    assert_eq!(host_of(&bert).await.1, hosts[0], "open to everybody again");
+    c.settled("dedicated").await;
 }
 
 async fn a_data_volume_lives_and_ends(c: TestCloud) {

@@ -63,7 +63,7 @@ fn chosen(ids: Option<Vec<String>>, kind: Option<String>, start: Option<Date>, e
 
 /// Takes events out of lists; they stay in the database. At least one parameter must say which.
 #[derive(Command)]
-#[command(name = "archiveEvents", roles = "all", since = "4.2")]
+#[command(name = "archiveEvents", event = "EVENT.ARCHIVE", roles = "all", since = "4.2")]
 pub struct ArchiveEvents {
     /// only events until then; a date alone means the whole day
     enddate: Option<Date>,
@@ -84,7 +84,7 @@ impl Run for ArchiveEvents {
 
 /// Deletes events for good. At least one parameter must say which.
 #[derive(Command)]
-#[command(name = "deleteEvents", roles = "all", since = "4.2")]
+#[command(name = "deleteEvents", event = "EVENT.DELETE", roles = "all", since = "4.2")]
 pub struct DeleteEvents {
     /// only events until then; a date alone means the whole day
     enddate: Option<Date>,

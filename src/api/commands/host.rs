@@ -218,6 +218,47 @@ impl Run for CancelHostMaintenance {
     }
 }
 
+/// Gives back what a host keeps for VMs that were stopped. A VM that stops gives its place back at once here, so there is nothing.
+#[derive(Command)]
+#[command(
+    name = "releaseHostReservation",
+    roles = "admin",
+    since = "4.2",
+    event = "HOST.RESERVATION.RELEASE",
+    job = "releasing reservations of a host",
+    on = "id"
+)]
+pub struct ReleaseHostReservation {
+    /// the ID of the host
+    id: Ref<store::Host>,
+}
+impl Run for ReleaseHostReservation {
+    async fn run(self, _: &Call) -> Result<Answer> {
+        Ok(Answer::success())
+    }
+}
+
+/// A way to choose where VMs go.
+#[derive(View)]
+pub struct DeploymentPlanner {
+    /// its name
+    pub name: String,
+}
+
+/// Lists the ways to choose where VMs go, which service offerings can name.
+#[derive(Command)]
+#[command(name = "listDeploymentPlanners", roles = "admin", answer = "deploymentPlanner", view = DeploymentPlanner, since = "4.2")]
+pub struct ListDeploymentPlanners {
+    #[param(flatten)]
+    page: Paging,
+}
+impl Run for ListDeploymentPlanners {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        self.page.range(call)?;
+        Ok(Answer::list(1, vec![DeploymentPlanner { name: "FirstFitPlanner".into() }]))
+    }
+}
+
 async fn answer(call: &Call, host: store::Host) -> Result<Answer> {
     views::one(views::host::of(call, vec![host], Groups::ALL).await?)
 }
@@ -231,4 +272,6 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<ReconnectHost>();
     r.add::<PrepareHostForMaintenance>();
     r.add::<CancelHostMaintenance>();
+    r.add::<ReleaseHostReservation>();
+    r.add::<ListDeploymentPlanners>();
 }

@@ -7,7 +7,6 @@ use stratus_api::Registry;
 use stratus_engine::{Engine, EngineConfig};
 use stratus_model::{Caller, Error, Source, SteppedClock};
 use stratus_store::{Db, Query, Sealer, User};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 struct Cloud {
     engine: Arc<Engine>,
@@ -67,39 +66,6 @@ impl Cloud {
     async fn set(&self, name: &str, value: &str) {
         self.ok("admin", "updateConfiguration", &[("name", name), ("value", value)]).await;
     }
-}
-
-/// Takes one mail, as a mail server without TLS does; the text of it.
-async fn one_mail(listener: tokio::net::TcpListener) -> String {
-    let (stream, _) = listener.accept().await.unwrap();
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    write.write_all(b"220 sink\r\n").await.unwrap();
-    let (mut text, mut data) = (String::new(), false);
-    while let Some(line) = lines.next_line().await.unwrap() {
-        let answer = match (data, line.as_str()) {
-            (true, ".") => {
-                data = false;
-                "250 taken\r\n"
-            }
-            (true, _) => {
-                text.push_str(&line);
-                text.push('\n');
-                continue;
-            }
-            (false, "DATA") => {
-                data = true;
-                "354 go on\r\n"
-            }
-            (false, "QUIT") => break,
-            (false, _) => "250 sink\r\n",
-        };
-        write.write_all(answer.as_bytes()).await.unwrap();
-        if !text.is_empty() && !data {
-            break;
-        }
-    }
-    text
 }
 
 #[tokio::test]
@@ -198,7 +164,7 @@ async fn invitations_are_accepted_declined_mailed_and_run_out() {
     c.set("project.smtp.host", "127.0.0.1").await;
     c.set("project.smtp.port", &sink.local_addr().unwrap().port().to_string()).await;
     c.set("project.email.sender", "cloud@example.com").await;
-    let mail = tokio::spawn(one_mail(sink));
+    let mail = tokio::spawn(stratus_testkit::mail::one(sink));
     assert_eq!(c.refused("anna", "addAccountToProject", &[project, ("email", "not an address")]).await, 431);
     c.ok("anna", "addAccountToProject", &[project, ("email", "dora@example.com")]).await;
     let text = mail.await.unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stratus_engine::account::{AccountCreate, AccountFilter, Standing};
+use stratus_engine::alert::{AlertChoice, AlertFilter, alert_kind};
 use stratus_engine::configuration::{ConfigurationFilter, Place};
 use stratus_engine::domain::{DomainCreate, DomainFilter, shown_path};
 use stratus_engine::event::{EVENT_TYPES, EventChoice, EventFilter};
@@ -10,7 +11,7 @@ use stratus_engine::limit::Holder;
 use stratus_engine::user::NewUser;
 use stratus_engine::{Call, Engine, EngineConfig, ScopeRequest};
 use stratus_model::{AccountType, Error, Limit, Source, SteppedClock};
-use stratus_store::{Account, Db, Domain, Event, Query, ResourceCount, Sealer, User};
+use stratus_store::{Account, Alert, Db, Domain, Event, Host, Query, ResourceCount, Sealer, User};
 
 struct Cloud {
     engine: Arc<Engine>,
@@ -91,6 +92,8 @@ stratus_testkit::on_both! {
     fifty_parallel_takes_cannot_pass_a_limit
     limits_are_set_below_those_above_and_counters_are_repaired
     settings_are_checked_and_hold_at_once
+    calls_are_counted_for_all_servers_and_throttled
+    alerts_are_raised_once_mailed_resolved_and_put_away
 }
 
 async fn a_fresh_database_is_filled_once_and_lets_admin_in(c: Cloud) {
@@ -274,4 +277,99 @@ async fn settings_are_checked_and_hold_at_once(c: Cloud) {
     call.events_delete(&call, EventChoice { kind: edits.kind.clone(), ..Default::default() }).await.unwrap();
     assert_eq!(call.event_list(&scope, edits).await.unwrap().count, 0);
     assert!(EVENT_TYPES.len() > 270 && EVENT_TYPES.contains(&"VM.CREATE"));
+}
+
+async fn calls_are_counted_for_all_servers_and_throttled(c: Cloud) {
+    let (_, user) = c.account("anna", AccountType::User, None).await;
+    let call = c.call_of(&user, "X").await;
+    let admin = c.admin("API.LIMIT.RESET").await;
+    assert!(c.engine.api_count(&call.caller).await.is_ok(), "off");
+    for (name, value) in [("api.throttling.enabled", "true"), ("api.throttling.max", "4"), ("api.throttling.interval", "10")] {
+        admin.configuration_update(&admin, name, Some(value.into()), Place::CLOUD).await.unwrap();
+    }
+    // A second server on the same database, where there can be one, counts on.
+    let config = EngineConfig {
+        db: c.engine.db.clone(),
+        sealer: Sealer::new(&[7; 32]),
+        drivers: stratus_drivers::Registry::default(),
+        clock: c.clock.clone(),
+        allocators: Default::default(),
+        name: "other".into(),
+    };
+    let other = match c.engine.db.dialect() {
+        stratus_store::Dialect::Mysql => Engine::open(config).await.unwrap(),
+        stratus_store::Dialect::Sqlite => c.engine.clone(),
+    };
+    for engine in [&c.engine, &other, &c.engine, &other] {
+        engine.api_count(&call.caller).await.unwrap();
+    }
+    c.clock.step(4_000_000);
+    let refused = c.engine.api_count(&call.caller).await.unwrap_err();
+    assert!(matches!(refused, Error::Throttled { retry_ms: 6000 }), "{refused}");
+    assert_eq!((refused.codes().api, refused.codes().cs), (429, 4545));
+    assert!(c.engine.api_count(&admin.caller).await.is_ok(), "root administrators are not throttled");
+    let at = other.api_use(call.caller.account_id).await.unwrap();
+    assert_eq!((at.issued, at.allowed, at.expires), (5, 0, 6));
+    c.clock.step(6_000_000);
+    assert!(c.engine.api_count(&call.caller).await.is_ok(), "a new interval");
+    for _ in 0..4 {
+        let _ = c.engine.api_count(&call.caller).await;
+    }
+    assert!(c.engine.api_count(&call.caller).await.is_err());
+    admin.api_reset(&admin, None).await.unwrap();
+    assert!(c.engine.api_count(&call.caller).await.is_ok());
+}
+
+async fn alerts_are_raised_once_mailed_resolved_and_put_away(c: Cloud) {
+    let call = c.admin("ALERT.ARCHIVE").await;
+    let sink = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = sink.local_addr().unwrap().port().to_string();
+    for (name, value) in [
+        ("alert.smtp.host", "127.0.0.1"),
+        ("alert.smtp.port", &port),
+        ("alert.email.addresses", "ops@example.com, boss@example.com"),
+        ("alert.email.sender", "cloud@example.com"),
+    ] {
+        call.configuration_update(&call, name, Some(value.into()), Place::CLOUD).await.unwrap();
+    }
+    let mail = tokio::spawn(stratus_testkit::mail::one(sink));
+    let now = call.now();
+    let host = Host {
+        uuid: "h".into(),
+        name: "h1".into(),
+        zone_id: 1,
+        pod_id: 1,
+        cluster_id: 1,
+        state: "Up".into(),
+        last_ping: now,
+        ..Default::default()
+    };
+    let host = call.db.write(move |tx| Box::pin(async move { tx.insert(&mut host.clone()).await })).await.unwrap();
+    let stand = async |state: &'static str| {
+        call.db.write(move |tx| Box::pin(async move { tx.set::<Host>(host, vec![("state", state.into())]).await })).await.unwrap()
+    };
+    let open = async || call.db.find::<Alert>(Query::live().null("resolved")).await.unwrap();
+    stand("Disconnected").await;
+    assert_eq!(c.engine.alerts_check().await.unwrap(), 0, "not silent for long enough");
+    c.clock.step(3 * MINUTE);
+    assert_eq!(c.engine.alerts_check().await.unwrap(), 1);
+    assert_eq!(c.engine.alerts_check().await.unwrap(), 1);
+    let alerts = open().await;
+    assert_eq!((alerts.len(), alerts[0].alert_type, alerts[0].sent_count), (1, 6, 2), "one alert, counted up");
+    let text = mail.await.unwrap();
+    assert!(text.contains("ops@example.com, boss@example.com") && text.contains("h1"), "{text}");
+    stand("Up").await;
+    assert_eq!(c.engine.alerts_check().await.unwrap(), 0);
+    assert!(open().await.is_empty(), "the host is back");
+
+    let all = || AlertFilter { page: (0, 10), ..Default::default() };
+    assert_eq!(call.alert_list(all()).await.unwrap().count, 1, "what is resolved is still told");
+    assert!(call.alerts_archive(&call, AlertChoice::default()).await.is_err(), "everything at once is refused");
+    call.alerts_archive(&call, AlertChoice { kind: Some(6), ..Default::default() }).await.unwrap();
+    assert_eq!(call.alert_list(all()).await.unwrap().count, 0);
+    assert!(alert_kind("26").is_err() && alert_kind("25").unwrap() == 25);
+    call.configuration_update(&call, "alert.purge.delay", Some("1".into()), Place::CLOUD).await.unwrap();
+    c.clock.step(24 * 60 * MINUTE);
+    c.engine.alerts_check().await.unwrap();
+    assert_eq!(call.db.count::<Alert>(Query::live()).await.unwrap(), 0, "forgotten after a day");
 }

@@ -49,7 +49,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<ImageStore>(),
         info::<Dedication>(),
         info::<HypervisorCapability>(),
-        info::<StagingStore>(),
+        info::<StoreDefinition>(),
         info::<PhysicalNetwork>(),
         info::<TrafficType>(),
         info::<Provider>(),

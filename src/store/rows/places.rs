@@ -106,9 +106,10 @@ table! {
     }
 }
 table! {
-    /// A store near the hosts that images of a region-wide store pass through.
-    StagingStore in "staging_store" {
-        uuid: String, name: String, provider: String, protocol: String, url: Text, zone_id: Option<i64>, scope: String, details: Option<Text>,
-        created: i64, removed: Option<i64>,
+    /// A store that is defined and that no driver here serves: `role` is `cache` for one near the hosts that images pass through,
+    /// `object` for one of objects.
+    StoreDefinition in "store_definition" {
+        uuid: String, role: String, name: String, provider: String, protocol: String, url: Text, zone_id: Option<i64>, scope: String,
+        details: Option<Text>, created: i64, removed: Option<i64>,
     }
 }

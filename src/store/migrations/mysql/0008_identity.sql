@@ -1,4 +1,4 @@
--- Projects, alerts, throttling, dedicated places, hypervisor capabilities, LDAP servers, certificates, staging stores.
+-- Projects, alerts, throttling, dedicated places, hypervisor capabilities, LDAP servers, certificates, definitions of stores.
 -- The same tables, columns and indexes stand in ../sqlite; a test compares them.
 create table project (
   id bigint not null auto_increment primary key,
@@ -110,9 +110,10 @@ create table certificate (
   created bigint not null
 ) engine=InnoDB default charset=utf8mb4 collate=utf8mb4_bin;
 create unique index certificate_name on certificate (name);
-create table staging_store (
+create table store_definition (
   id bigint not null auto_increment primary key,
   uuid char(36) character set ascii collate ascii_bin not null,
+  role varchar(255) not null,
   name varchar(255) not null,
   provider varchar(255) not null,
   protocol varchar(255) not null,
@@ -123,7 +124,7 @@ create table staging_store (
   created bigint not null,
   removed bigint
 ) engine=InnoDB default charset=utf8mb4 collate=utf8mb4_bin;
-create unique index staging_store_uuid on staging_store (uuid);
-create index staging_store_zone_id on staging_store (zone_id);
+create unique index store_definition_uuid on store_definition (uuid);
+create index store_definition_zone_id on store_definition (zone_id);
 alter table account add column cleanup bigint not null default 0;
 create index account_account_type on account (account_type);

@@ -1,4 +1,4 @@
--- Projects, alerts, throttling, dedicated places, hypervisor capabilities, LDAP servers, certificates, staging stores.
+-- Projects, alerts, throttling, dedicated places, hypervisor capabilities, LDAP servers, certificates, definitions of stores.
 -- The same tables, columns and indexes stand in ../mysql; a test compares them.
 create table project (
   id integer primary key autoincrement,
@@ -110,9 +110,10 @@ create table certificate (
   created integer not null
 ) strict;
 create unique index certificate_name on certificate (name);
-create table staging_store (
+create table store_definition (
   id integer primary key autoincrement,
   uuid text not null,
+  role text not null,
   name text not null,
   provider text not null,
   protocol text not null,
@@ -123,7 +124,7 @@ create table staging_store (
   created integer not null,
   removed integer
 ) strict;
-create unique index staging_store_uuid on staging_store (uuid);
-create index staging_store_zone_id on staging_store (zone_id);
+create unique index store_definition_uuid on store_definition (uuid);
+create index store_definition_zone_id on store_definition (zone_id);
 alter table account add column cleanup integer not null default 0;
 create index account_account_type on account (account_type);

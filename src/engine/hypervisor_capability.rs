@@ -1,0 +1,94 @@
+//! What versions of hypervisors can do, as a fresh install knows them.
+use crate::{Call, Engine, Listing, Topic};
+use stratus_model::{Error, Kind, Result};
+use stratus_store::{HypervisorCapability, Query, Tx};
+use uuid::Uuid;
+
+/// Hypervisor, version, guests a host, security groups, data disks a VM, hosts a cluster (0 for any number), storage moves with a VM.
+const KNOWN: &[(&str, &str, i64, bool, i64, i64, bool)] = &[
+    ("XenServer", "default", 50, true, 6, 0, false),
+    ("XenServer", "XCP 1.0", 50, true, 6, 0, false),
+    ("XenServer", "5.6", 50, true, 6, 0, false),
+    ("XenServer", "5.6 FP1", 50, true, 6, 0, false),
+    ("XenServer", "5.6 SP2", 50, true, 6, 0, false),
+    ("XenServer", "6.0", 50, true, 13, 0, false),
+    ("XenServer", "6.0.2", 50, true, 13, 0, false),
+    ("XenServer", "6.1.0", 50, true, 13, 0, true),
+    ("XenServer", "6.2.0", 500, true, 13, 0, true),
+    ("VMware", "default", 128, false, 13, 32, false),
+    ("VMware", "4.0", 128, false, 13, 32, false),
+    ("VMware", "4.1", 128, false, 13, 32, false),
+    ("VMware", "5.0", 128, false, 13, 32, true),
+    ("VMware", "5.1", 128, false, 13, 32, true),
+    ("KVM", "default", 50, true, 6, 0, false),
+    ("LXC", "default", 50, true, 6, 0, false),
+    ("Ovm", "default", 25, true, 6, 0, false),
+    ("Ovm", "2.3", 25, true, 6, 0, false),
+    ("Hyperv", "6.2", 1024, false, 64, 0, true),
+    ("Simulator", "default", 50, true, 6, 0, false),
+];
+
+/// What a fresh database knows of hypervisors.
+pub(crate) async fn seed_hypervisor_capabilities(tx: &mut Tx) -> Result<()> {
+    let row = |&(hypervisor, version, max_guests, security_groups, disks, hosts, moves): &(&str, &str, i64, bool, i64, i64, bool)| {
+        HypervisorCapability {
+            uuid: Uuid::new_v4().to_string(),
+            hypervisor: hypervisor.into(),
+            version: version.into(),
+            max_guests,
+            security_groups,
+            max_data_volumes: disks,
+            max_hosts_per_cluster: (hosts > 0).then_some(hosts),
+            storage_motion: moves,
+            vm_snapshot: hypervisor != "LXC",
+            ..Default::default()
+        }
+    };
+    tx.insert_all(&KNOWN.iter().map(row).collect::<Vec<_>>()).await
+}
+
+impl Engine {
+    /// What is known of a hypervisor, or of all.
+    pub async fn hypervisor_capability_list(
+        &self,
+        id: Option<i64>,
+        hypervisor: Option<&str>,
+        keyword: Option<&str>,
+        page: (i64, i64),
+    ) -> Result<Listing<HypervisorCapability>> {
+        let mut q = Query::all().eq_opt("id", id).eq_opt("hypervisor", hypervisor.map(crate::hypervisor::canonical));
+        if let Some(text) = keyword {
+            q = q.holds(&["hypervisor"], text);
+        }
+        let count = self.db.count::<HypervisorCapability>(q.clone()).await?;
+        Ok(Listing { count, rows: self.db.find(q.page(page.0, page.1)).await? })
+    }
+
+    /// Changes how many guests a host takes, or whether it can have security groups.
+    pub async fn hypervisor_capability_update(
+        &self,
+        call: &Call,
+        c: HypervisorCapability,
+        guests: Option<i64>,
+        groups: Option<bool>,
+    ) -> Result<HypervisorCapability> {
+        if guests.is_some_and(|n| n < 1) {
+            return Err(Error::invalid("maxguestslimit", "must be at least 1"));
+        }
+        let call = call.clone();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let set = vec![
+                        ("max_guests", guests.unwrap_or(c.max_guests).into()),
+                        ("security_groups", groups.unwrap_or(c.security_groups).into()),
+                    ];
+                    tx.set::<HypervisorCapability>(c.id, set).await?;
+                    let text = format!("changed what is known of {} {}", c.hypervisor, c.version);
+                    call.log(tx, Topic::of_caller(&call, Kind::Configuration, c.id), text).await?;
+                    tx.must(c.id).await
+                })
+            })
+            .await
+    }
+}
