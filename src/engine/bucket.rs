@@ -239,10 +239,8 @@ pub(crate) fn parts_of_uploads(bucket_id: i64) -> Query {
 
 /// Makes an account's counters when they are not there yet.
 pub(crate) async fn usage_row(tx: &mut Tx, account_id: i64) -> Result<()> {
-    let sql = format!(
-        "{}s3_usage (account_id, bytes, gets, puts, bytes_in, bytes_out) values (?, 0, 0, 0, 0, 0)",
-        tx.dialect().insert_ignore()
-    );
+    let sql =
+        format!("{}s3_usage (account_id, bytes, gets, puts, bytes_in, bytes_out) values (?, 0, 0, 0, 0, 0)", tx.dialect().insert_ignore());
     tx.execute(sql, vec![account_id.into()]).await.map(drop)
 }
 

@@ -1,7 +1,7 @@
 //! Objects in buckets: one row a version, the newest marked. Each change locks its bucket's row first, so that versions of a key have
 //! an order, counters hold and quotas cannot be passed by writing in parallel.
-use crate::bucket::{account_bytes, gone};
 use crate::Engine;
+use crate::bucket::{account_bytes, gone};
 use stratus_model::{Error, Micros, Result};
 use stratus_store::{Query, S3Bucket, S3Object, S3Part, S3Upload, Tx, Value, sql};
 use uuid::Uuid;

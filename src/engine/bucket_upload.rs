@@ -1,8 +1,8 @@
 //! Multipart uploads: parts are files of their own, and the finished object is a row that names them in order. So completing an upload
 //! of any size moves no bytes.
+use crate::Engine;
 use crate::bucket::account_bytes;
 use crate::bucket_object::{ObjectDraft, Outcome, Refused, Written, hex_of, lock, put};
-use crate::Engine;
 use stratus_model::Result;
 use stratus_store::{Query, S3Bucket, S3Part, S3Upload};
 use uuid::Uuid;
