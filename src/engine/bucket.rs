@@ -57,6 +57,26 @@ pub fn topic(b: &S3Bucket) -> Topic {
     Topic { account: b.account_id, domain: b.domain_id, kind: Kind::Bucket, id: b.id }
 }
 
+/// That a name can be a bucket's: S3's first rules, which also let capitals and underscores.
+///
+/// # Errors
+/// [`Error::Invalid`] naming what is asked for.
+pub fn checked_name(name: &str) -> Result<()> {
+    let bad = |why: &str| Err(Error::invalid("name", why));
+    match name {
+        n if !(3..=255).contains(&n.len()) => bad("a bucket's name has 3 to 255 characters"),
+        n if !n.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-')) => {
+            bad("a bucket's name has letters, digits, '.', '_' and '-'")
+        }
+        n if !n.starts_with(|c: char| c.is_ascii_alphanumeric()) => bad("a bucket's name begins with a letter or a digit"),
+        n if n.contains("..") => bad("a bucket's name has no two dots beside each other"),
+        n if n.parse::<std::net::Ipv4Addr>().is_ok() => bad("a bucket's name is not an IP address"),
+        // The first segment of the S3 door's prefix: signatures of SigV2 could not tell the two apart.
+        "awsapi" => bad("this name is reserved"),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn gone(name: &str) -> Error {
     Error::not_found(Kind::Bucket, name)
 }
@@ -80,6 +100,11 @@ impl Engine {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    // Holds the owner's row: an account that is being deleted gets no more buckets.
+                    let owner = sql!("update account set removed = removed where id = ? and removed is null");
+                    if tx.execute(owner, vec![row.account_id.into()]).await? == 0 {
+                        return Err(Error::Denied("The account is being deleted".into()));
+                    }
                     let name = row.name.clone();
                     tx.insert_or(&mut row, || Error::Duplicate { kind: Kind::Bucket, name }).await?;
                     usage_row(tx, row.account_id).await?;
@@ -267,4 +292,19 @@ pub(crate) async fn remove_all(tx: &mut Tx, account_id: i64, now: Micros) -> Res
     let set = vec![("removed", now.into()), ("live_name", Value::Null), ("bytes", Value::Int(0)), ("objects", Value::Int(0))];
     tx.update::<S3Bucket>(mine(), set).await?;
     tx.update::<S3Usage>(Query::all().eq("account_id", account_id), vec![("bytes", Value::Int(0))]).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checked_name;
+
+    #[test]
+    fn names_follow_the_first_rules() {
+        for good in ["abc", "My_Bucket", "a.b-c", "0aa"] {
+            assert!(checked_name(good).is_ok(), "{good}");
+        }
+        for bad in ["ab", "-ab", "a b", "192.168.1.1", "a..b", "awsapi", "ä-bc", &"a".repeat(256)] {
+            assert!(checked_name(bad).is_err(), "{bad}");
+        }
+    }
 }

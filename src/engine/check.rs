@@ -21,6 +21,7 @@ impl Engine {
         self.check_public(&mut found).await?;
         self.check_affinity(&mut found).await?;
         self.check_storage(&mut found).await?;
+        self.check_buckets(&mut found).await?;
         Ok(found)
     }
 

@@ -17,6 +17,7 @@ pub mod addresses;
 pub mod affinity;
 pub mod allocators;
 pub mod bucket;
+mod bucket_check;
 pub mod bucket_object;
 pub mod bucket_upload;
 mod call;

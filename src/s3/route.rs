@@ -239,6 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_operation() {
+        let text = include_str!("../../docs/s3.md");
+        let listed: Vec<&str> =
+            text.lines().filter_map(|l| l.strip_prefix("| ")?.split(" |").next()).filter(|n| *n != "Operation").collect();
+        assert_eq!(listed, Operation::ALL.iter().map(|o| o.name()).collect::<Vec<_>>());
+        let unset = text.lines().find(|l| l.starts_with("| GetUnset")).expect("its row");
+        UNSET.iter().for_each(|u| assert!(unset.contains(u.name), "{}", u.name));
+    }
+
+    #[test]
     fn nothing_falls_through() {
         assert_eq!(of("GET", true, false, &[]), Ok("ListObjects"));
         assert_eq!(of("GET", true, false, &[("list-type", "2"), ("prefix", "")]), Ok("ListObjectsV2"));

@@ -9,6 +9,7 @@ mod kill;
 mod life;
 mod native;
 mod probes;
+mod s3;
 mod schema;
 mod server;
 mod statements;

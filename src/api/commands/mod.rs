@@ -3,6 +3,7 @@ mod account;
 mod address;
 mod affinity_group;
 mod api_discovery;
+mod bucket;
 mod capacity;
 mod cluster;
 mod configuration;
@@ -48,6 +49,7 @@ pub(crate) fn register(r: &mut Registry) {
     address::register(r);
     affinity_group::register(r);
     api_discovery::register(r);
+    bucket::register(r);
     capacity::register(r);
     cluster::register(r);
     configuration::register(r);
