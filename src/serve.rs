@@ -9,11 +9,7 @@ use crate::simulate;
 use crate::wire::TooLong;
 use anyhow::{Context, Result, bail};
 use axum::Router;
-<<<<<<< HEAD
-=======
 use axum::extract::Request;
-use axum::response::Html;
->>>>>>> e4aff59 (s3: the door: buckets, objects, versions, uploads, policies, forms, at the AWS port and at a port of its own)
 use axum::routing::get;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -111,14 +107,10 @@ pub async fn start(config: &Config) -> Result<Running> {
     };
     let native = stratus_ec2::InProcess::new(engine.clone(), door.registry());
     let ec2 = stratus_ec2::router(stratus_ec2::Door::new(native, engine.clone())?);
-<<<<<<< HEAD
     let console = Console { theme: Some(house.dir.file("console")), aws_port: bound.aws.map(|a| a.port()) };
-    let doors = Doors::open(doors(engine, &door, ec2, console, sockets, integration));
-=======
     let s3 = stratus_s3::Door::open(engine.clone(), &house.dir.file("objects")).await.context("cannot open the object storage")?;
     let s3_upkeep = tokio::spawn(s3.clone().keep_up());
-    let doors = Doors::open(doors(engine, &door, ec2, &s3, sockets, integration));
->>>>>>> e4aff59 (s3: the door: buckets, objects, versions, uploads, policies, forms, at the AWS port and at a port of its own)
+    let doors = Doors::open(doors(engine, &door, ec2, console, &s3, sockets, integration));
     let ready = Ready::new(&bound, &house.dir, database, admin);
     ready.write(&house.dir)?;
     tracing::info!(version = ready.version, data = %house.dir.path().display(), "ready");
@@ -186,11 +178,8 @@ fn doors(
     engine: &Arc<Engine>,
     door: &Arc<stratus_api::Door>,
     ec2: Router,
-<<<<<<< HEAD
     console: Console,
-=======
     s3: &Arc<stratus_s3::Door>,
->>>>>>> e4aff59 (s3: the door: buckets, objects, versions, uploads, policies, forms, at the AWS port and at a port of its own)
     sockets: Sockets,
     integration: Option<TcpListener>,
 ) -> Vec<Door> {
