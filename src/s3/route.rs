@@ -26,12 +26,15 @@ operations! {
     UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
 }
 
+/// A name and a text.
+type Pair = (&'static str, &'static str);
+
 /// A sub-resource of buckets that nobody can set here, with what AWS answers while nobody has.
 pub struct Unset {
     /// The parameter.
     pub name: &'static str,
     /// An error's code and message, or the document's root and what stands in it.
-    pub answer: Result<(&'static str, &'static [(&'static str, &'static str)]), (&'static str, &'static str)>,
+    pub answer: Result<(&'static str, &'static [Pair]), Pair>,
 }
 
 /// What is not offered and answered as not set.

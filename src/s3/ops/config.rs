@@ -110,7 +110,7 @@ pub async fn policy_status(door: &Arc<Door>, r: &Request) -> Outcome<Answer> {
     let missing = || Fault::new("NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", &bucket.name);
     let policy = Policy::parse(bucket.policy.as_deref().ok_or_else(missing)?, &bucket.name)?;
     let mut x = Xml::root("PolicyStatus");
-    x.text("IsPublic", if policy.is_public() { "TRUE" } else { "FALSE" });
+    x.text("IsPublic", if policy.is_public() { "true" } else { "false" });
     Ok(document(x.done()))
 }
 

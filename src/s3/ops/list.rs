@@ -9,6 +9,7 @@ use crate::xml::Xml;
 use crate::{Door, Fault, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use stratus_engine::bucket_object::{Span, hex_of};
 use stratus_store::S3Object;
@@ -90,9 +91,9 @@ impl Owners {
     pub async fn of(door: &Door, ids: impl Iterator<Item = i64>) -> Outcome<Self> {
         let mut found = HashMap::new();
         for id in ids {
-            if !found.contains_key(&id) {
+            if let Entry::Vacant(place) = found.entry(id) {
                 let (uuid, name) = door.owner(id).await?;
-                found.insert(id, (canonical(&uuid), name));
+                place.insert((canonical(&uuid), name));
             }
         }
         Ok(Self(found))
