@@ -83,8 +83,8 @@ pub async fn copy(door: &Arc<Door>, r: &Request) -> Outcome<Answer> {
         parts,
         expect: put::expect(r)?,
     };
-    let written = put::refused(door.engine.object_put(&bucket, draft).await?, r.key())?;
-    fresh.into_iter().for_each(Fresh::keep);
+    let outcome = door.engine.object_put(&bucket, draft).await;
+    let written = put::refused(put::durable(outcome, fresh)?, r.key())?;
     door.free(written.freed.clone());
     let mut x = Xml::root("CopyObjectResult");
     x.text("ETag", &format!("\"{}\"", from.etag)).text("LastModified", &iso(written.object.created));

@@ -1,6 +1,7 @@
 //! Putting an object.
 use crate::access::Act;
 use crate::acl::Acl;
+use crate::blobs::Fresh;
 use crate::body::Received;
 use crate::checksum::Algorithm;
 use crate::meta::{Meta, put as header};
@@ -115,10 +116,22 @@ pub async fn put(door: &Arc<Door>, r: &mut Request, body: Body) -> Outcome<Answe
 /// Makes a received file an object.
 pub async fn commit(door: &Arc<Door>, r: &Request, bucket: &S3Bucket, mut draft: ObjectDraft, received: Received) -> Outcome<Written> {
     draft.blob = Some(received.fresh.id.clone());
-    let written = refused(door.engine.object_put(bucket, draft).await?, r.key())?;
-    received.fresh.keep();
+    let outcome = door.engine.object_put(bucket, draft).await;
+    let written = refused(durable(outcome, [received.fresh])?, r.key())?;
     door.free(written.freed.clone());
     Ok(written)
+}
+
+/// Keeps new files once a row names them, and lets them go when the write was refused. After a failure of the database nobody knows
+/// whether the row is there: then the files stay, for the sweep to find out.
+pub fn durable<T>(
+    outcome: stratus_model::Result<Result<T, Refused>>,
+    files: impl IntoIterator<Item = Fresh>,
+) -> Outcome<Result<T, Refused>> {
+    if !matches!(outcome, Ok(Err(_))) {
+        files.into_iter().for_each(Fresh::keep);
+    }
+    Ok(outcome?)
 }
 
 /// A refusal of the engine, with the key where there is no object to compare with.

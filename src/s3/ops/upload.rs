@@ -103,8 +103,7 @@ pub async fn commit(door: &Door, bucket: &S3Bucket, up: &S3Upload, number: i64, 
         checksums: serde_json::to_string(&received.checksums).unwrap_or_else(|_| "[]".into()),
         ..S3Part::default()
     };
-    let freed = door.engine.part_put(bucket, up, part).await??;
-    received.fresh.keep();
+    let freed = put::durable(door.engine.part_put(bucket, up, part).await, [received.fresh])??;
     door.free(freed);
     Ok(())
 }
