@@ -3,6 +3,7 @@ use crate::acl::{Acl, Permission};
 use crate::policy::{Ask, Policy, Verdict};
 use crate::request::Request;
 use crate::{Door, Fault, Outcome};
+use std::sync::Arc;
 use stratus_store::{S3Bucket, S3Object};
 
 /// Something that is to be done with a bucket or in it.
@@ -52,8 +53,8 @@ fn is_of_object(action: &str) -> bool {
 
 impl Door {
     /// The bucket a request names, or that there is none.
-    pub(crate) async fn bucket(&self, name: &str) -> Outcome<S3Bucket> {
-        self.engine.bucket_named(name).await?.ok_or_else(|| Fault::no_bucket(name))
+    pub(crate) async fn bucket(&self, name: &str) -> Outcome<Arc<S3Bucket>> {
+        self.known.bucket(&self.engine, name).await?.ok_or_else(|| Fault::no_bucket(name))
     }
 
     /// Whether the sender may do this.

@@ -35,10 +35,10 @@ impl Door {
 
     /// The caller of a claim, once its signature holds.
     pub(crate) async fn believe(&self, presented: &Presented) -> Outcome<(Arc<Caller>, Verified)> {
-        let found = self.engine.by_api_key(presented.access_key()).await?;
+        let found = self.known.key(&self.engine, presented.access_key()).await?;
         let Some((caller, secret)) = found else { return Err(refused(&Refusal::unknown_key(), presented)) };
         match presented.verify(&secret, self.engine.clock.now()) {
-            Ok(verified) => Ok((Arc::new(caller), verified)),
+            Ok(verified) => Ok((caller, verified)),
             Err(refusal) => Err(refused(&refusal, presented)),
         }
     }

@@ -1,5 +1,6 @@
 //! The door: what it stands on, and the way of one request through it.
 use crate::blobs::Blobs;
+use crate::known::Known;
 use crate::ops;
 use crate::request::Request;
 use crate::respond::{self, Answer};
@@ -26,6 +27,7 @@ const SWEEP: u32 = 360;
 pub struct Door {
     pub(crate) engine: Arc<Engine>,
     pub(crate) blobs: Arc<Blobs>,
+    pub(crate) known: Known,
     traffic: Mutex<HashMap<i64, Traffic>>,
 }
 
@@ -35,7 +37,7 @@ impl Door {
         let folder = folder.to_owned();
         let blobs = tokio::task::spawn_blocking(move || Blobs::open(&folder)).await;
         let blobs = blobs.map_err(stratus_model::Error::internal)?.map_err(stratus_model::Error::internal)?;
-        let door = Arc::new(Self { engine, blobs, traffic: Mutex::default() });
+        let door = Arc::new(Self { engine, blobs, known: Known::default(), traffic: Mutex::default() });
         door.sweep().await?;
         Ok(door)
     }

@@ -24,6 +24,7 @@ mod cors;
 mod door;
 mod error;
 pub mod form;
+mod known;
 mod meta;
 mod ops;
 pub mod policy;

@@ -11,6 +11,7 @@ use axum::body::Body;
 use std::sync::Arc;
 use stratus_engine::bucket::BucketDraft;
 use stratus_model::Error;
+use stratus_store::S3Bucket;
 
 /// What a bucket that names no region is in.
 pub const REGION: &str = "us-east-1";
@@ -111,7 +112,7 @@ pub async fn delete(door: &Arc<Door>, r: &Request) -> Outcome<Answer> {
     let who = door.signer(r)?;
     let call = door.call(who, "s3:DeleteBucket", Some("S3.BUCKET.DELETE"));
     let name = bucket.name.clone();
-    match door.engine.bucket_delete(&call, bucket).await {
+    match door.engine.bucket_delete(&call, S3Bucket::clone(&bucket)).await {
         Ok(files) => door.free(files),
         Err(Error::InUse { .. }) => {
             return Err(Fault::new("BucketNotEmpty", "The bucket you tried to delete is not empty").with("BucketName", name));

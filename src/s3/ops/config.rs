@@ -17,7 +17,7 @@ use stratus_store::{S3Bucket, Value};
 const MOST_DOCUMENT: usize = 64 * 1024;
 
 /// The bucket, once the sender may do this with it.
-async fn bucket_for(door: &Door, r: &Request, action: &str) -> Outcome<S3Bucket> {
+async fn bucket_for(door: &Door, r: &Request, action: &str) -> Outcome<Arc<S3Bucket>> {
     let bucket = door.bucket(r.bucket()).await?;
     door.allow(r, &bucket, Act::bucket(action))?;
     Ok(bucket)

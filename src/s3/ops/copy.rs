@@ -18,7 +18,7 @@ use stratus_store::{S3Bucket, S3Object, S3Part};
 const PIECE: u64 = 1 << 20;
 
 /// What x-amz-copy-source names, once the sender may read it.
-pub async fn source(door: &Door, r: &Request) -> Outcome<(S3Bucket, S3Object)> {
+pub async fn source(door: &Door, r: &Request) -> Outcome<(Arc<S3Bucket>, S3Object)> {
     let text = r.header("x-amz-copy-source").unwrap_or_default();
     let bad = |why: &str| Fault::argument("x-amz-copy-source", text, why);
     let (path, version) = match text.split_once("?versionId=") {

@@ -24,7 +24,7 @@ const OVERRIDES: &[(&str, &str)] = &[
 const TRIES: usize = 5;
 
 /// The object that a request names, once the sender may do this with it. Actions on a version have their own names.
-pub async fn found(door: &Door, r: &Request, action: &str) -> Outcome<(S3Bucket, S3Object)> {
+pub async fn found(door: &Door, r: &Request, action: &str) -> Outcome<(Arc<S3Bucket>, S3Object)> {
     let bucket = door.bucket(r.bucket()).await?;
     let version = r.version()?;
     let of_version = match (action, version) {

@@ -64,7 +64,7 @@ pub async fn named(door: &Door, r: &Request, bucket: &S3Bucket) -> Outcome<S3Upl
 }
 
 /// Bucket, upload and number of the part that a request sends.
-pub async fn of_part(door: &Door, r: &Request) -> Outcome<(S3Bucket, S3Upload, i64)> {
+pub async fn of_part(door: &Door, r: &Request) -> Outcome<(Arc<S3Bucket>, S3Upload, i64)> {
     let bucket = door.bucket(r.bucket()).await?;
     door.allow(r, &bucket, Act::key("s3:PutObject", r.key()))?;
     let text = r.params.get("partNumber").unwrap_or_default();
