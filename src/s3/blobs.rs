@@ -192,9 +192,9 @@ mod tests {
         let id = fresh.id.clone();
         assert!(blobs.candidates().expect("lists").is_empty(), "a file being written is nobody's to sweep");
         fresh.keep();
-        assert_eq!(blobs.candidates().expect("lists"), [id.clone()]);
+        assert_eq!(blobs.candidates().expect("lists"), std::slice::from_ref(&id));
         let hold = blobs.hold(vec![id.clone()]);
-        blobs.remove(&[id.clone()]);
+        blobs.remove(std::slice::from_ref(&id));
         assert!(blobs.read(&id).is_ok(), "a reader is in the middle of it");
         drop(hold);
         assert!(blobs.read(&id).is_err());

@@ -179,7 +179,10 @@ fn malformed() -> Fault {
 mod tests {
     use super::*;
 
-    fn decode(body: &[u8], length: u64, step: usize) -> Outcome<(Vec<u8>, Vec<(String, String)>)> {
+    /// The object's bytes and the trailers.
+    type Decoded = (Vec<u8>, Vec<(String, String)>);
+
+    fn decode(body: &[u8], length: u64, step: usize) -> Outcome<Decoded> {
         let mut chunks = Chunks::new(None, true, length);
         let mut out = Vec::new();
         for piece in body.chunks(step) {
