@@ -21,7 +21,7 @@ golden:
 
 ## figures of this machine, printed; nothing is asserted. Built as `make run` builds it, because release takes long
 bench:
-	cargo bench --profile quick --bench figures
+	cargo bench --profile quick --bench figures --bench objects
 
 ## the web console, where there is npm; without it the server shows a page that says how to build it
 console:

@@ -109,7 +109,7 @@ pub struct Options {
     /// Native API without credentials, on loopback [default: the setting integration.api.port, else off]
     #[arg(long, env = "STRATUS_INTEGRATION_PORT", value_name = "PORT")]
     integration_port: Option<Port>,
-    /// S3 at the root path; not served in this version [default: off]
+    /// S3 at the root path, for clients that take no path in an endpoint [default: off]
     #[arg(long, env = "STRATUS_S3_PORT", value_name = "PORT")]
     s3_port: Option<Port>,
     /// The zone description that a new, empty database gets, or 'none' [default: a built-in basic zone]
@@ -136,6 +136,8 @@ pub struct Config {
     pub native_port: Port,
     /// AWS doors.
     pub aws_port: Port,
+    /// S3 at the root path.
+    pub s3_port: Port,
     /// Native API without credentials; none leaves it to the setting.
     pub integration_port: Option<Port>,
     /// Metrics and health.
@@ -155,6 +157,7 @@ impl Config {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             native_port: Port::At(0),
             aws_port: Port::At(0),
+            s3_port: Port::At(0),
             integration_port: Some(Port::At(0)),
             metrics_port: Port::Off,
             simulate: Simulate::BuiltIn,
@@ -165,9 +168,6 @@ impl Config {
     /// Flags and environment as clap read them, over the file, over the defaults.
     pub fn of(flags: Options) -> Result<Self> {
         let file = Options::read(flags.place.config.as_deref())?;
-        if let Port::At(_) = flags.s3_port.or(file.s3_port).unwrap_or(Port::Off) {
-            bail!("this version serves no S3: leave --s3-port off");
-        }
         let database = flags.place.database.or(file.database);
         if let Some(url) = &database
             && !url.starts_with("mysql://")
@@ -186,6 +186,7 @@ impl Config {
             bind: flags.bind.or(file.bind).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             native_port: flags.native_port.or(file.native_port).unwrap_or(Port::At(8080)),
             aws_port: flags.aws_port.or(file.aws_port).unwrap_or(Port::At(7080)),
+            s3_port: flags.s3_port.or(file.s3_port).unwrap_or(Port::Off),
             integration_port: flags.integration_port.or(file.integration_port),
             metrics_port: flags.metrics_port.or(file.metrics_port).unwrap_or(Port::Off),
             simulate,
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_the_file_cannot_say_is_refused_by_name() {
-        for (text, named) in [("native_port = 1", "native_port"), ("aws-port = \"on\"", "'on'"), ("s3-port = 1", "--s3-port")] {
+        for (text, named) in [("native_port = 1", "native_port"), ("aws-port = \"on\"", "'on'"), ("s3-port = \"high\"", "'high'")] {
             let e = format!("{:#}", with_file(text, Options::default()).expect_err(text));
             assert!(e.contains(named), "{e}");
         }

@@ -24,6 +24,8 @@ pub struct Ready {
     pub ec2: Option<String>,
     /// S3.
     pub s3: Option<String>,
+    /// S3 at the root of a port of its own.
+    pub s3_root: Option<String>,
     /// The native API without credentials.
     pub integration: Option<String>,
     /// Prometheus metrics.
@@ -45,6 +47,8 @@ pub struct Ports {
     pub native: Option<u16>,
     /// AWS doors.
     pub aws: Option<u16>,
+    /// S3 at the root path.
+    pub s3: Option<u16>,
     /// Native API without credentials.
     pub integration: Option<u16>,
     /// Metrics.
@@ -77,6 +81,8 @@ pub struct Bound {
     pub aws: Option<SocketAddr>,
     /// Native API without credentials.
     pub integration: Option<SocketAddr>,
+    /// S3 at the root path.
+    pub s3: Option<SocketAddr>,
     /// Metrics.
     pub metrics: Option<SocketAddr>,
 }
@@ -103,6 +109,7 @@ impl Ready {
             native: at(bound.native, "/client/api"),
             ec2: at(bound.aws, "/awsapi"),
             s3: at(bound.aws, "/awsapi/rest/AmazonS3"),
+            s3_root: at(bound.s3, ""),
             integration: at(bound.integration, "/client/api"),
             metrics: at(bound.metrics.or(bound.native), "/metrics"),
             database,
@@ -110,6 +117,7 @@ impl Ready {
             ports: Ports {
                 native: port(bound.native),
                 aws: port(bound.aws),
+                s3: port(bound.s3),
                 integration: port(bound.integration),
                 metrics: port(bound.metrics),
             },
@@ -157,6 +165,8 @@ impl Ready {
         };
         line("Console", self.console.as_deref());
         line("EC2", self.ec2.as_deref());
+        line("S3", self.s3.as_deref());
+        line("S3 at /", self.s3_root.as_deref());
         line("Native API", self.native.as_deref());
         line("Integration", self.integration.as_deref());
         line("Metrics", self.metrics.as_deref());

@@ -9,6 +9,7 @@ use crate::simulate;
 use crate::wire::TooLong;
 use anyhow::{Context, Result, bail};
 use axum::Router;
+use axum::extract::Request;
 use axum::routing::get;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use stratus_console::Console;
 use stratus_engine::{Call, Engine};
 use stratus_store::{Dialect, Query, User, Zone};
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 /// How long jobs under way may take to end before they are left to the next start.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +41,7 @@ const NATIVE_TOO_LONG: TooLong = too_long!(
     "<errorresponse cloud-stack-version=\"4.3.0\"><errorcode>430</errorcode><cserrorcode>9999</cserrorcode><errortext>",
     "</errortext></errorresponse>"
 );
+const S3_TOO_LONG: TooLong = too_long!("<Error><Code>RequestHeaderSectionTooLarge</Code><Message>", "</Message></Error>");
 const EC2_TOO_LONG: TooLong = too_long!(
     "<Response><Errors><Error><Code>MalformedQueryString</Code><Message>",
     "</Message></Error></Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"
@@ -52,12 +55,15 @@ pub struct Running {
     pub house: House,
     doors: Doors,
     upkeep: tokio::task::JoinHandle<()>,
+    s3: Arc<stratus_s3::Door>,
+    s3_upkeep: tokio::task::JoinHandle<()>,
 }
 
 /// The sockets that are bound before anything is changed.
 struct Sockets {
     native: Option<TcpListener>,
     aws: Option<TcpListener>,
+    s3: Option<TcpListener>,
     metrics: Option<TcpListener>,
 }
 
@@ -68,7 +74,8 @@ pub async fn start(config: &Config) -> Result<Running> {
     ready::withdraw(&dir);
     let sockets = Sockets {
         native: listeners::bind(config.bind, config.native_port, "the native API", "--native-port").await?,
-        aws: listeners::bind(config.bind, config.aws_port, "EC2", "--aws-port").await?,
+        aws: listeners::bind(config.bind, config.aws_port, "EC2 and S3", "--aws-port").await?,
+        s3: listeners::bind(config.bind, config.s3_port, "S3", "--s3-port").await?,
         metrics: listeners::bind(config.bind, config.metrics_port, "metrics", "--metrics-port").await?,
     };
     let house = House::open(config, dir).await?;
@@ -87,6 +94,7 @@ pub async fn start(config: &Config) -> Result<Running> {
         native: address(sockets.native.as_ref())?,
         aws: address(sockets.aws.as_ref())?,
         integration: address(integration.as_ref())?,
+        s3: address(sockets.s3.as_ref())?,
         metrics: address(sockets.metrics.as_ref())?,
     };
     let admin = match engine.db.get::<User>(ADMIN).await? {
@@ -100,11 +108,13 @@ pub async fn start(config: &Config) -> Result<Running> {
     let native = stratus_ec2::InProcess::new(engine.clone(), door.registry());
     let ec2 = stratus_ec2::router(stratus_ec2::Door::new(native, engine.clone())?);
     let console = Console { theme: Some(house.dir.file("console")), aws_port: bound.aws.map(|a| a.port()) };
-    let doors = Doors::open(doors(engine, &door, ec2, console, sockets, integration));
+    let s3 = stratus_s3::Door::open(engine.clone(), &house.dir.file("objects")).await.context("cannot open the object storage")?;
+    let s3_upkeep = tokio::spawn(s3.clone().keep_up());
+    let doors = Doors::open(doors(engine, &door, ec2, console, &s3, sockets, integration));
     let ready = Ready::new(&bound, &house.dir, database, admin);
     ready.write(&house.dir)?;
     tracing::info!(version = ready.version, data = %house.dir.path().display(), "ready");
-    Ok(Running { ready, house, doors, upkeep: tokio::spawn(metrics::keep_up()) })
+    Ok(Running { ready, house, doors, upkeep: tokio::spawn(metrics::keep_up()), s3, s3_upkeep })
 }
 
 impl Running {
@@ -114,6 +124,10 @@ impl Running {
         self.doors.close().await;
         self.house.engine.jobs_drain(PATIENCE).await;
         self.upkeep.abort();
+        self.s3_upkeep.abort();
+        if let Err(e) = self.s3.write_traffic().await {
+            tracing::warn!(error = %e, "the last counters of the object storage were not written");
+        }
     }
 }
 
@@ -165,6 +179,7 @@ fn doors(
     door: &Arc<stratus_api::Door>,
     ec2: Router,
     console: Console,
+    s3: &Arc<stratus_s3::Door>,
     sockets: Sockets,
     integration: Option<TcpListener>,
 ) -> Vec<Door> {
@@ -180,8 +195,19 @@ fn doors(
     open("native", sockets.native, native(engine, door, console, own_metrics), NATIVE_TOO_LONG);
     open("integration", integration, door.integration_router(), NATIVE_TOO_LONG);
     open("metrics", sockets.metrics, numbers(engine), NATIVE_TOO_LONG);
-    open("aws", sockets.aws, ec2, EC2_TOO_LONG);
+    open("s3", sockets.s3, stratus_s3::router(s3.clone(), ""), S3_TOO_LONG);
+    open("aws", sockets.aws, aws(ec2, s3), EC2_TOO_LONG);
     doors
+}
+
+/// EC2 and, under its prefix, S3.
+fn aws(ec2: Router, s3: &Arc<stratus_s3::Door>) -> Router {
+    let s3 = stratus_s3::router(s3.clone(), stratus_s3::PREFIX);
+    Router::new().fallback(async move |request: Request| {
+        let path = request.uri().path();
+        let inside = path.strip_prefix(stratus_s3::PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if inside { s3.oneshot(request).await } else { ec2.oneshot(request).await }
+    })
 }
 
 fn numbers(engine: &Arc<Engine>) -> Router {

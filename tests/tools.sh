@@ -13,6 +13,7 @@ need curl curl
 need cc build-essential
 need python3 python3
 need chromium chromium
+need node nodejs
 need npm npm
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
@@ -48,4 +49,8 @@ fi
 if ! cmp -s console/package-lock.json console/node_modules/installed.json; then
     (cd console && npm ci --no-fund --no-audit </dev/null)
     cp console/package-lock.json console/node_modules/installed.json
+# The one client that speaks JavaScript, below the same folder.
+if [ ! -d .venv/node/node_modules/@aws-sdk/client-s3 ]; then
+    mkdir -p .venv/node
+    (cd .venv/node && npm install --silent --no-audit --no-fund --no-save @aws-sdk/client-s3 </dev/null)
 fi

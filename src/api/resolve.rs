@@ -43,6 +43,7 @@ found!(StoragePool => Kind::StoragePool);
 found!(ImageStore => Kind::ImageStore);
 found!(OsCategory => Kind::GuestOsCategory);
 found!(Vm owned);
+found!(S3Bucket owned);
 found!(Volume owned);
 found!(Account owned);
 found!(Project owned);

@@ -76,7 +76,7 @@ async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
 
 fn whose(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> For {
     let bare = path.strip_suffix('/').unwrap_or(path);
-    if bare.starts_with("/awsapi/rest/AmazonS3") || bare.starts_with("/awsapi/services/AmazonS3") {
+    if bare.starts_with("/awsapi/services/AmazonS3") || bare.starts_with("/awsapi/dime/AmazonS3") {
         return For::S3;
     }
     if is_soap(headers, body) || bare == "/awsapi/services/AmazonEC2" {
@@ -128,7 +128,7 @@ fn s3_refusal(path: &str) -> Response {
     let id = uuid::Uuid::new_v4().to_string();
     let fields = vec![
         tree::text("Code", "NotImplemented"),
-        tree::text("Message", "S3 is not served at this address yet"),
+        tree::text("Message", "S3 has no SOAP interface here; use REST at /awsapi/rest/AmazonS3"),
         tree::text("Resource", path),
         tree::text("RequestId", &id),
     ];

@@ -188,6 +188,7 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
     for user in tx.find::<User>(Query::live().eq("account_id", account.id)).await? {
         user_remove(tx, &user, now).await?;
     }
+    crate::bucket::remove_all(tx, account.id, now).await?;
     let mine = || Query::live().eq("account_id", account.id);
     tx.set::<Account>(account.id, vec![("cleanup", false.into())]).await?;
     tx.update::<SshKeyPair>(mine(), vec![("removed", now.into())]).await?;

@@ -22,6 +22,7 @@ impl Engine {
         self.check_affinity(&mut found).await?;
         self.check_storage(&mut found).await?;
         self.check_projects(&mut found).await?;
+        self.check_buckets(&mut found).await?;
         Ok(found)
     }
 

@@ -7,6 +7,7 @@ pub enum Kind {
     Account,
     AffinityGroup,
     Alert,
+    Bucket,
     Cluster,
     Configuration,
     DiskOffering,
@@ -58,6 +59,7 @@ impl Kind {
             Self::Account => "account",
             Self::AffinityGroup => "affinity group",
             Self::Alert => "alert",
+            Self::Bucket => "bucket",
             Self::Cluster => "cluster",
             Self::Configuration => "configuration setting",
             Self::DiskOffering => "disk offering",
@@ -126,6 +128,7 @@ impl Kind {
             Self::FirewallRule => "FirewallRule",
             Self::AffinityGroup => "AffinityGroup",
             Self::InstanceGroup => "InstanceGroup",
+            Self::Bucket => "Bucket",
             _ => "None",
         }
     }

@@ -5,6 +5,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stratus_model::{Error, Kind, Result};
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +16,7 @@ const TRIES: usize = 20;
 
 #[derive(Clone)]
 enum Engine {
-    Lite { read: SqlitePool, queue: mpsc::Sender<Piece> },
+    Lite { read: SqlitePool, queue: mpsc::Sender<Piece>, written: Arc<AtomicU64> },
     My(MySqlPool),
 }
 
@@ -43,8 +45,9 @@ impl Db {
             .await
             .map_err(dialect::error)?;
         let (queue, work) = mpsc::channel(1024);
-        tokio::spawn(writer::serve(write, work));
-        Ok(Self(Engine::Lite { read, queue }))
+        let written = Arc::new(AtomicU64::new(0));
+        tokio::spawn(writer::serve(write, work, written.clone()));
+        Ok(Self(Engine::Lite { read, queue, written }))
     }
     /// Connects to a MySQL-protocol server (`mysql://user:password@host:port/database`) and brings it to the newest schema.
     pub async fn mysql(url: &str) -> Result<Self> {
@@ -69,6 +72,14 @@ impl Db {
         match self.0 {
             Engine::Lite { .. } => Dialect::Sqlite,
             Engine::My(_) => Dialect::Mysql,
+        }
+    }
+    /// How often something was written: what was read since this number was taken is true for as long as it stays. `None` where other
+    /// processes write too, so that nobody can know.
+    pub fn written(&self) -> Option<u64> {
+        match &self.0 {
+            Engine::Lite { written, .. } => Some(written.load(Ordering::Acquire)),
+            Engine::My(_) => None,
         }
     }
     /// Runs a piece of work and answers when it is durable. On an error nothing of it stands. The closure may run again when the

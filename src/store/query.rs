@@ -53,6 +53,10 @@ impl Query {
     pub fn at_most(self, column: &'static str, v: impl Into<Value>) -> Self {
         self.and(&format!("{column} <= ?")).arg(v)
     }
+    /// `column < v`.
+    pub fn below(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("{column} < ?")).arg(v)
+    }
     /// `column is null`.
     pub fn null(self, column: &'static str) -> Self {
         self.and(&format!("{column} is null"))

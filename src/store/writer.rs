@@ -3,6 +3,8 @@ use crate::Boxed;
 use crate::tx::{Inner, Tx};
 use sqlx::sqlite::SqlitePool;
 use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use stratus_model::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,12 +20,14 @@ pub(crate) struct Piece {
 }
 
 /// Serves until every [`crate::Db`] handle is gone.
-pub(crate) async fn serve(pool: SqlitePool, mut queue: mpsc::Receiver<Piece>) {
+pub(crate) async fn serve(pool: SqlitePool, mut queue: mpsc::Receiver<Piece>, written: Arc<AtomicU64>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut waiting, BATCH).await > 0 {
         let pieces = std::mem::take(&mut waiting);
         metrics::histogram!("stratus_store_batch").record(pieces.len() as f64);
         let (answers, outcome) = batch(&pool, pieces).await;
+        // Before anybody hears of it: whoever does must not be served what was kept from before.
+        written.fetch_add(1, Ordering::Release);
         match outcome {
             Ok(()) => answers.into_iter().for_each(|(to, result)| drop(to.send(result))),
             Err(e) => {

@@ -10,6 +10,7 @@ mod kill;
 mod life;
 mod native;
 mod probes;
+mod s3;
 mod schema;
 mod scopes;
 mod server;

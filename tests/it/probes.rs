@@ -55,3 +55,21 @@ async fn the_native_life_cycle_passes_but_for_commands_of_later_versions() {
     assert!(text.contains(" passed, "), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(unexpected.is_empty(), "{unexpected:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_s3_life_cycle_passes_with_both_signatures() {
+    let (Some(folder), Some(python)) = (probes(), stratus_testkit::python()) else { return };
+    let server = Server::start().await;
+    for more in [&["--boto3-signature", "s3"][..], &["--boto3-signature", "s3v4", "--checksums", "when_supported", "--client", "boto3"]] {
+        let output = Command::new(&python)
+            .arg(folder.join("s3_lifecycle.py"))
+            .args(["--endpoint", server.fact("/s3"), "--access-key", server.fact("/admin/api_key")])
+            .args(["--secret-key", server.fact("/admin/secret_key")])
+            .args(more)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(" passed, "), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(failures(&text).is_empty(), "{:#?}", failures(&text));
+    }
+}

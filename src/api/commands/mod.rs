@@ -5,6 +5,7 @@ mod affinity_group;
 mod alert;
 mod api_discovery;
 mod api_limit;
+mod bucket;
 mod capacity;
 mod certificate;
 mod cluster;
@@ -57,6 +58,7 @@ pub(crate) fn register(r: &mut Registry) {
     alert::register(r);
     api_discovery::register(r);
     api_limit::register(r);
+    bucket::register(r);
     capacity::register(r);
     certificate::register(r);
     cluster::register(r);

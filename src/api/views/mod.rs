@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod affinity_group;
+pub(crate) mod bucket;
 pub(crate) mod capacity;
 pub(crate) mod cluster;
 pub(crate) mod configuration;

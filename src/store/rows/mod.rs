@@ -4,6 +4,7 @@ mod compute;
 mod disks;
 mod machines;
 mod names;
+mod objects;
 mod places;
 mod who;
 mod wires;
@@ -13,6 +14,7 @@ pub use compute::*;
 pub use disks::*;
 pub use machines::*;
 pub use names::*;
+pub use objects::*;
 pub use places::*;
 pub use who::*;
 pub use wires::*;
@@ -99,5 +101,10 @@ pub fn tables() -> Vec<TableInfo> {
         info::<Ec2Id>(),
         info::<Ec2Attribute>(),
         info::<ClientToken>(),
+        info::<S3Bucket>(),
+        info::<S3Object>(),
+        info::<S3Upload>(),
+        info::<S3Part>(),
+        info::<S3Usage>(),
     ]
 }
