@@ -6,6 +6,7 @@ mod api_discovery;
 mod capacity;
 mod cluster;
 mod configuration;
+mod console;
 mod disk_offering;
 mod domain;
 mod event;
@@ -51,6 +52,7 @@ pub(crate) fn register(r: &mut Registry) {
     capacity::register(r);
     cluster::register(r);
     configuration::register(r);
+    console::register(r);
     disk_offering::register(r);
     domain::register(r);
     event::register(r);

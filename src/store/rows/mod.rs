@@ -1,6 +1,7 @@
 //! One declaration a table. Columns that say what they are by name carry no comment; the relations between them are model.md's.
 #![allow(missing_docs, reason = "a column's name is the native API's word for it; units and odd ones are commented")]
 mod compute;
+mod console;
 mod disks;
 mod machines;
 mod names;
@@ -10,6 +11,7 @@ mod wires;
 mod work;
 
 pub use compute::*;
+pub use console::*;
 pub use disks::*;
 pub use machines::*;
 pub use names::*;
@@ -99,5 +101,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<Ec2Id>(),
         info::<Ec2Attribute>(),
         info::<ClientToken>(),
+        info::<CapacitySample>(),
+        info::<ConsoleTicket>(),
     ]
 }
