@@ -25,11 +25,11 @@ impl Run for CreateConsoleEndpoint {
         let Refused = self.token;
         let vm = self.virtualmachineid.0;
         let token = call.console_ticket(&vm).await?;
-        Answer::one(Endpoint {
+        Ok(Answer::one(Endpoint {
             success: true,
             url: format!("/client/#/console/{}", vm.uuid),
             websocket: Websocket { path: "/client/console/ws".into(), token },
-        })
+        }))
     }
 }
 
@@ -57,11 +57,7 @@ impl Run for ListCapacitySamples {
             return Err(Error::invalid("startdate", "is after enddate"));
         }
         let found = call.capacity_samples(SampleAsk { zone: self.zoneid.map(|z| z.0.id), kind: self.kind, start, end }).await?;
-        let (offset, limit) = match self.page.page {
-            // A chart wants its lines whole.
-            None => (0, i64::MAX),
-            Some(_) => self.page.range(call)?,
-        };
+        let (offset, limit) = self.page.range(call)?;
         let (offset, limit) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(usize::MAX));
         let count = found.len() as i64;
         let rows = found.into_iter().skip(offset).take(limit).collect();
