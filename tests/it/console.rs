@@ -110,7 +110,8 @@ async fn ten_thousand_instances_stay_a_list() {
     let server = Server::start().await;
     let native = server.native();
     let (zone, template, offering) = native.place().await;
-    let ask = [("zoneid", zone.as_str()), ("templateid", &template), ("serviceofferingid", &offering), ("name", "bulk-0"), ("startvm", "false")];
+    let ask =
+        [("zoneid", zone.as_str()), ("templateid", &template), ("serviceofferingid", &offering), ("name", "bulk-0"), ("startvm", "false")];
     native.finished("deployVirtualMachine", &ask).await;
     multiply(&server, 10_000).await;
     browse(&folder, &server, "many").await;

@@ -20,6 +20,13 @@ pub struct Websocket {
     pub token: String,
 }
 
+impl crate::declare::Shown for Websocket {
+    const KIND: &'static str = "responseobject";
+    fn fields() -> Vec<crate::declare::FieldMeta> {
+        <Self as crate::declare::Record>::fields()
+    }
+}
+
 /// How full a zone was at one time.
 #[derive(View)]
 pub struct CapacitySample {
