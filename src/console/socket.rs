@@ -48,7 +48,7 @@ pub async fn upgrade(
     };
     let name = vm.display_name.clone().unwrap_or(vm.name);
     socket.protocols(["binary"]).max_message_size(LONGEST).on_upgrade(move |socket| async move {
-        if let Err(e) = show(&engine, socket, vm.id, &name).await {
+        if let Err(e) = show(&engine, socket, &vm.uuid, &name).await {
             tracing::debug!(vm = vm.id, error = %e, "a console ended");
         }
     })
@@ -65,14 +65,15 @@ fn same_origin(headers: &HeaderMap) -> bool {
 }
 
 /// What the guest has written, or why it cannot be read.
-async fn look(engine: &Engine, vm: i64) -> Screen {
-    match engine.console_text(vm).await {
+async fn look(engine: &Engine, vm: &str) -> Screen {
+    match engine.vm_console_output(vm).await {
+        Ok(text) if text.is_empty() => Screen::of(b"\n  Nothing: the machine does not run, or has not written to its console yet.\n"),
         Ok(text) => Screen::of(&text),
         Err(e) => Screen::of(format!("\n  {e}\n").as_bytes()),
     }
 }
 
-async fn show(engine: &Engine, mut socket: WebSocket, vm: i64, name: &str) -> Result<(), axum::Error> {
+async fn show(engine: &Engine, mut socket: WebSocket, vm: &str, name: &str) -> Result<(), axum::Error> {
     let (mut rfb, hello) = Rfb::new(name, look(engine, vm).await);
     socket.send(Message::Binary(hello.into())).await?;
     let mut clock = tokio::time::interval(LOOK);

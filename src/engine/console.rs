@@ -1,7 +1,6 @@
-//! A VM's console: the ticket that opens it once, and the text that its guest wrote.
+//! The ticket that opens a VM's console once.
 use crate::session::hash_cookie;
 use crate::vm::wrong_state;
-use crate::vm_start::from_driver;
 use crate::{Call, Engine};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -48,16 +47,6 @@ impl Engine {
             return Ok(None);
         }
         Ok(self.db.get::<Vm>(row.vm_id).await?.filter(|vm| vm.removed.is_none()))
-    }
-
-    /// The last bytes that a VM's guest wrote to its console.
-    pub async fn console_text(&self, vm: i64) -> Result<Vec<u8>> {
-        let vm = self.db.must::<Vm>(vm).await?;
-        if vm.host_id.is_none() || vm.vm_state() != VmState::Running {
-            return Err(wrong_state(&vm, "only a running VM has a console"));
-        }
-        let (driver, host) = self.host_of_vm(vm.host_id).await?;
-        driver.console_output(&host.uuid, &vm.instance_name).await.map_err(from_driver)
     }
 
     /// Forgets tickets that nobody used; how many.

@@ -10,6 +10,7 @@ mod life;
 mod native;
 mod probes;
 mod schema;
+mod screens;
 mod server;
 mod statements;
 mod storage;
