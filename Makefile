@@ -1,5 +1,5 @@
 # The only commands a newcomer needs. ARGS go to the server: make run ARGS="--data-dir /tmp/cloud --log json"
-.PHONY: run test check golden bench tools console
+.PHONY: run test check golden bench tools console screenshots
 
 ## builds what is missing, then serves a simulated zone until Ctrl-C
 run: console
@@ -28,6 +28,10 @@ console:
 	@if ! command -v npm >/dev/null; then echo "no npm here: the web console is not built, the API is not affected"; \
 	elif [ ! -f console/dist/app/index.html ] || [ -n "$$(find console/src console/public console/*.json console/*.ts console/index.html -newer console/dist/app/index.html -print -quit)" ]; then \
 	cd console && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-fund --no-audit; } && npm run build; fi
+
+## pictures of the console for README, into docs/images
+screenshots: tools console
+	STRATUS_SCREENSHOTS=write cargo test --test it console::screenshots
 
 tools:
 	tests/tools.sh

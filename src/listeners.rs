@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -108,9 +109,19 @@ async fn accept(door: Arc<Door>, mut stopping: watch::Receiver<bool>) {
 async fn connection(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, mut stopping: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let stream = Arc::new(stream);
+    let upgraded = Arc::new(AtomicBool::new(false));
     let service = hyper::service::service_fn({
-        let door = door.clone();
-        move |request| answer(door.clone(), peer, request)
+        let (door, upgraded) = (door.clone(), upgraded.clone());
+        move |request| {
+            let (door, upgraded) = (door.clone(), upgraded.clone());
+            async move {
+                let response = answer(door, peer, request).await?;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    upgraded.store(true, Ordering::Relaxed);
+                }
+                Ok::<_, Infallible>(response)
+            }
+        }
     });
     {
         let mut served = pin!(
@@ -120,6 +131,7 @@ async fn connection(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, mut st
                 .max_headers(HEADERS)
                 .keep_alive(door.keep_alive)
                 .serve_connection(Wire::new(stream.clone(), door.too_long), service)
+                .with_upgrades()
         );
         let ended = tokio::select! {
             ended = served.as_mut() => ended,
@@ -131,6 +143,10 @@ async fn connection(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, mut st
         if let Err(e) = ended {
             tracing::debug!(door = door.name, %peer, error = %e, "a connection ended early");
         }
+    }
+    // A socket that speaks something else by now is read by whoever speaks it.
+    if upgraded.load(Ordering::Relaxed) {
+        return;
     }
     tokio::select! {
         () = wire::linger(&stream) => {}

@@ -1,5 +1,8 @@
 import { createRouter, createWebHashHistory } from 'vue-router'
+import { t } from './core/i18n'
 import { session } from './core/session'
+import { theme } from './core/theme'
+import { section } from './sections'
 
 export const router = createRouter({
   history: createWebHashHistory('/client/'),
@@ -20,6 +23,10 @@ export const router = createRouter({
   ],
 })
 
+router.afterEach((to) => {
+  const at = section(String(to.params.section ?? ''))
+  document.title = [to.params.id, at && t(at.title), theme.name].filter(Boolean).join(' · ')
+})
 router.beforeEach((to) => {
   if (to.meta.open || session.login) return true
   return { path: '/login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }

@@ -2,7 +2,13 @@
 //! any other. Nothing is answered here that the API could answer; this room knows files, their headers, and where the other doors are.
 //!
 //! Why not rust-embed, as first planned: the build script is thirty lines and adds no crate to compile.
+//!
+//! Beside the files stands the one thing that the API cannot carry: a VM's screen, RFB over a websocket ([`socket`]).
 mod assets;
+mod font;
+mod rfb;
+mod screen;
+mod socket;
 
 use assets::Assets;
 use axum::Router;
@@ -13,6 +19,7 @@ use axum::routing::get;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
+use stratus_engine::Engine;
 
 /// What the console is told that the API does not say.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +34,13 @@ pub struct Console {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Serves the console.
-pub fn router(console: Console) -> Router {
+/// Serves the console, and the screens of VMs.
+pub fn router(console: Console, engine: Arc<Engine>) -> Router {
+    let screens = Router::new().route("/client/console", get(socket::servlet)).route("/client/console/ws", get(socket::upgrade));
+    files(console).merge(screens.with_state(engine))
+}
+
+fn files(console: Console) -> Router {
     let assets = Arc::new(Assets { theme: console.theme });
     let doors = json!({ "awsport": console.aws_port, "ec2path": "/awsapi", "region": "ROOT" }).to_string();
     Router::new()
@@ -126,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_comes_with_a_policy_that_allows_no_inline_script() {
-        let (status, headers, body) = ask(&router(Console::default()), "/client/").await;
+        let (status, headers, body) = ask(&files(Console::default()), "/client/").await;
         assert_eq!(status, StatusCode::OK);
         let policy = headers["content-security-policy"].to_str().expect("text");
         assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
@@ -137,7 +149,7 @@ mod tests {
     async fn a_theme_file_goes_before_the_built_one_and_nothing_outside_is_read() {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("theme.json"), r#"{"name":"Acme"}"#).expect("written");
-        let router = router(Console { theme: Some(dir.path().join("console")), aws_port: Some(7080) });
+        let router = files(Console { theme: Some(dir.path().join("console")), aws_port: Some(7080) });
         std::fs::create_dir(dir.path().join("console")).expect("made");
         std::fs::rename(dir.path().join("theme.json"), dir.path().join("console/theme.json")).expect("moved");
         std::fs::write(dir.path().join("master.key"), "secret").expect("written");

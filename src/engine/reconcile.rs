@@ -14,6 +14,8 @@ impl Engine {
         tokio::spawn(async move {
             let mut expunged = engine.clock.now();
             let mut forgotten = engine.clock.now();
+            // The first sample at once, so that a chart begins when the server does.
+            let mut sampled = 0;
             let mut cleaned = engine.clock.now();
             let mut polled = engine.clock.now();
             let mut looked = engine.clock.now();
@@ -42,6 +44,13 @@ impl Engine {
                     report("sessions", engine.sessions_expire().await);
                     report("passwords", engine.passwords_forget().await);
                     report("storage", engine.storage_reconcile().await);
+                    report("console tickets", engine.console_tickets_expire().await);
+                }
+                if now - sampled >= engine.capacity_sample_period() {
+                    sampled = now;
+                    if let Err(e) = engine.capacity_sample().await {
+                        tracing::warn!(error = %e, "capacity samples: failed, tried again later");
+                    }
                 }
             }
         });

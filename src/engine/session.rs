@@ -173,7 +173,7 @@ impl Engine {
     }
 }
 
-fn hash_cookie(cookie: &str) -> String {
+pub(crate) fn hash_cookie(cookie: &str) -> String {
     hex(&Sha256::digest(cookie.as_bytes()))
 }
 

@@ -56,7 +56,7 @@ fn the_consoles_types_and_components_are_right() {
 async fn three_roles_use_the_console_from_login_to_running_instances_and_new_zones() {
     let Some(folder) = console() else { return };
     let server = Server::start().await;
-    let told = browse(&folder, &server, "administrator,user,domainAdministrator,zones").await;
+    let told = browse(&folder, &server, "administrator,user,domainAdministrator,laterParts,zones,accessibility,figures").await;
     // The lines of "Use it from AWS tools", pasted into a shell.
     if stratus_testkit::python().is_none() {
         return;
@@ -79,4 +79,53 @@ async fn without_the_built_page_the_server_says_how_to_build_it_and_the_api_answ
     assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe-inline"), "{policy}");
     let missing = reqwest::get(format!("{base}/assets/nothing.js")).await.unwrap();
     assert_eq!(missing.status(), 404);
+}
+
+/// Copies the only VM of a server's database until there are `count`, as a cloud that has grown.
+async fn multiply(server: &Server, count: i64) {
+    use sqlx::{AssertSqlSafe, Connection};
+    use stratus_store::{Table, Vm};
+    let column = |c: &&'static str| match *c {
+        "uuid" => "printf('%08x-0000-4000-8000-%012x', i, i)".to_owned(),
+        "name" | "display_name" => "'bulk-' || i".to_owned(),
+        "instance_name" => "'i-2-bulk' || i || '-VM'".to_owned(),
+        other => format!("vm.{other}"),
+    };
+    let columns = &Vm::COLUMNS[1..];
+    let values: Vec<String> = columns.iter().map(column).collect();
+    let sql = format!(
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < {}) insert into vm ({}) select {} from vm, n",
+        count - 1,
+        columns.join(", "),
+        values.join(", ")
+    );
+    let mut c = sqlx::SqliteConnection::connect(&format!("sqlite://{}", server.dir().join("stratus.db").display())).await.unwrap();
+    let made = sqlx::query(AssertSqlSafe(sql)).execute(&mut c).await.unwrap();
+    assert_eq!(made.rows_affected() as i64, count - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_instances_stay_a_list() {
+    let Some(folder) = console() else { return };
+    let server = Server::start().await;
+    let native = server.native();
+    let (zone, template, offering) = native.place().await;
+    let ask =
+        [("zoneid", zone.as_str()), ("templateid", &template), ("serviceofferingid", &offering), ("name", "bulk-0"), ("startvm", "false")];
+    native.finished("deployVirtualMachine", &ask).await;
+    multiply(&server, 10_000).await;
+    browse(&folder, &server, "many").await;
+}
+
+/// Not a test of its own: `make screenshots` writes docs/images with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn screenshots() {
+    if std::env::var_os("STRATUS_SCREENSHOTS").is_none() {
+        return;
+    }
+    let Some(folder) = console() else { return };
+    let server = Server::start().await;
+    let base = server.fact("/native").trim_end_matches("/client/api").to_owned();
+    let images = stratus_testkit::repository().join("docs/images");
+    tokio::task::spawn_blocking(move || node(&folder, &["tests/e2e/screenshots.mjs", &base, images.to_str().unwrap()])).await.unwrap();
 }

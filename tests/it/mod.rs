@@ -13,6 +13,7 @@ mod probes;
 mod s3;
 mod schema;
 mod scopes;
+mod screens;
 mod server;
 mod statements;
 mod storage;

@@ -38,7 +38,7 @@ impl TestCloud {
         rows.sort_by_key(|r| r.resource);
         rows.into_iter().map(|r| r.used).collect()
     }
-    async fn events(&self, kind: &str, state: &str) -> i64 {
+    async fn events_in(&self, kind: &str, state: &str) -> i64 {
         self.engine.db.count::<Event>(Query::all().eq("event_type", kind).eq("state", state)).await.unwrap()
     }
     fn objects(&self) -> usize {
@@ -123,7 +123,7 @@ async fn a_snapshot_keeps_the_bytes_of_its_moment(c: TestCloud) {
     c.settled("everything is deleted").await;
     assert_eq!((c.counts().await, c.objects()), (vec![0; nothing.len()], objects));
     for (kind, n) in [("SNAPSHOT.CREATE", 2), ("SNAPSHOT.DELETE", 2), ("TEMPLATE.CREATE", 2)] {
-        let done = c.events(kind, "Completed").await;
+        let done = c.events_in(kind, "Completed").await;
         assert_eq!(done, n, "{kind}");
     }
 }

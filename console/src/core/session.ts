@@ -63,7 +63,7 @@ whenExpired(() => {
 })
 
 function forget() {
-  sessionStorage.removeItem(KEPT)
+  localStorage.removeItem(KEPT)
   useSessionKey(null)
   session.login = null
   session.apis = new Map()
@@ -92,21 +92,21 @@ export async function login(username: string, password: string, domain: string) 
   }
   useSessionKey(who.sessionkey)
   await discover()
-  sessionStorage.setItem(KEPT, JSON.stringify(who))
+  localStorage.setItem(KEPT, JSON.stringify(who))
   expired.value = false
   session.login = who
 }
 
-/** Takes up the session of this tab after a reload; false when there is none. */
+/** Takes up the session of this browser after a reload or in a new tab; the key is worth nothing without its HttpOnly cookie. */
 export async function resume(): Promise<boolean> {
-  const kept = sessionStorage.getItem(KEPT)
+  const kept = localStorage.getItem(KEPT)
   if (!kept) return false
   const who = JSON.parse(kept) as Login
   useSessionKey(who.sessionkey)
   try {
     await discover()
   } catch (e) {
-    sessionStorage.removeItem(KEPT)
+    localStorage.removeItem(KEPT)
     useSessionKey(null)
     if (e instanceof ApiError && e.code === 401) expired.value = true
     return false
@@ -119,7 +119,7 @@ export async function resume(): Promise<boolean> {
 export function passwordIsNew() {
   if (!session.login) return
   session.login.passwordisdefault = false
-  sessionStorage.setItem(KEPT, JSON.stringify(session.login))
+  localStorage.setItem(KEPT, JSON.stringify(session.login))
 }
 
 export async function logout() {

@@ -7,7 +7,7 @@ const WORDS: Record<string, string> = {
   created: 'Created', crossZones: 'All zones', current: 'Current', description: 'Description', destzoneid: 'To zone', details: 'Details', deviceid: 'Device',
   diskofferingid: 'Disk offering', diskofferingname: 'Disk offering', disksize: 'Disk size (GB)', disksizeallocated: 'Allocated', disksizetotal: 'Total',
   displayname: 'Display name', displaytext: 'Description', dns1: 'DNS 1', dns2: 'DNS 2', domain: 'Domain', domainid: 'Domain', email: 'E-mail',
-  endip: 'End address', endport: 'End port', fingerprint: 'Fingerprint', firstname: 'First name', format: 'Format', gateway: 'Gateway', group: 'Group',
+  endip: 'End address', endport: 'End port', fingerprint: 'Fingerprint', firstname: 'First name', format: 'Format', gateway: 'Gateway', group: 'Group', groupid: 'Group', affinitygroupid: 'Affinity groups', securitygroupid: 'Security group', templatefilter: 'Scope', isofilter: 'Scope',
   guestcidraddress: 'Guest CIDR', guestiptype: 'Guest type', haenable: 'High availability', hostid: 'Host', hostname: 'Host', hosttags: 'Host tags',
   hypervisor: 'Hypervisor', hypervisorversion: 'Hypervisor version', icmpcode: 'ICMP code', icmptype: 'ICMP type', id: 'ID', instancename: 'Internal name',
   internaldns1: 'Internal DNS 1', internaldns2: 'Internal DNS 2', intervaltype: 'Interval', ip: 'Address', ipaddress: 'Address',

@@ -10,6 +10,7 @@ mod capacity;
 mod certificate;
 mod cluster;
 mod configuration;
+mod console;
 mod dedication;
 mod disk_offering;
 mod domain;
@@ -64,6 +65,7 @@ pub(crate) fn register(r: &mut Registry) {
     cluster::register(r);
     configuration::register(r);
     dedication::register(r);
+    console::register(r);
     disk_offering::register(r);
     domain::register(r);
     event::register(r);

@@ -7,6 +7,7 @@ pub(crate) mod bucket;
 pub(crate) mod capacity;
 pub(crate) mod cluster;
 pub(crate) mod configuration;
+pub(crate) mod console;
 pub(crate) mod disk_offering;
 pub(crate) mod domain;
 pub(crate) mod event;

@@ -1,6 +1,7 @@
 //! One declaration a table. Columns that say what they are by name carry no comment; the relations between them are model.md's.
 #![allow(missing_docs, reason = "a column's name is the native API's word for it; units and odd ones are commented")]
 mod compute;
+mod console;
 mod disks;
 mod machines;
 mod names;
@@ -11,6 +12,7 @@ mod wires;
 mod work;
 
 pub use compute::*;
+pub use console::*;
 pub use disks::*;
 pub use machines::*;
 pub use names::*;
@@ -106,5 +108,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<S3Upload>(),
         info::<S3Part>(),
         info::<S3Usage>(),
+        info::<CapacitySample>(),
+        info::<ConsoleTicket>(),
     ]
 }
