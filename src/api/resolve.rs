@@ -49,6 +49,7 @@ found!(Account owned);
 found!(Project owned);
 found!(ProjectInvitation => Kind::ProjectInvitation);
 found!(User owned);
+found!(UserCertificate owned);
 found!(Job => Kind::Job);
 
 /// A thing that exists.

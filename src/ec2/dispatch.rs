@@ -1,9 +1,8 @@
 //! What comes in on the port: EC2 Query on its several paths, and what is not served here, refused in the sender's own shape.
 use crate::auth::Arrived;
-use crate::door::{Answer, fault_answer};
+use crate::door::{Answer, XML, fault_answer};
 use crate::mapping::Wire;
-use crate::tree::{self, Node};
-use crate::{Door, Fault, Names};
+use crate::{Door, Fault, Names, soap, tree};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -17,6 +16,8 @@ const BODY: usize = 1 << 20;
 const QUERY: usize = 256 * 1024;
 /// Where Query is taken without looking for an `Action`.
 const PATHS: &[&str] = &["/awsapi", "/awsapi/rest/AmazonEC2"];
+/// Where SOAP has its WSDL.
+const SOAP_PATHS: &[&str] = &["/awsapi", "/awsapi/services/AmazonEC2"];
 /// Where it is taken when there is one: clients that cannot be given a path, and other clouds' habits.
 const ALSO: &[&str] = &["", "/services/Cloud", "/services/Eucalyptus", "/services/compute"];
 
@@ -25,6 +26,7 @@ pub fn router(door: Arc<Door>) -> Router {
     Router::new().fallback(take).with_state(door)
 }
 
+#[derive(Clone, Copy)]
 enum For {
     Query,
     Sts,
@@ -39,38 +41,79 @@ async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
     if query.len() > QUERY {
         return refuse(Fault::invalid("query string", format!("longer than {QUERY} bytes")));
     }
-    let body = match to_bytes(body, BODY).await {
-        Ok(body) => body,
-        Err(_) => return refuse(Fault::invalid("body", format!("longer than {BODY} bytes, or it broke off"))),
+    if let Some(version) = wsdl_asked(path, query) {
+        return wsdl(&door, &head, version.as_deref());
+    }
+    let Ok(body) = to_bytes(body, BODY).await else {
+        let fault = Fault::invalid("body", format!("longer than {BODY} bytes, or it broke off"));
+        return match is_soap(path, &head.headers, &[]) {
+            true => soap_refusal(&fault, head, None),
+            false => refuse(fault),
+        };
     };
-    let service = whose(path, query, &head.headers, &body);
-    let wire = matches!(service, For::Sts).then_some(Wire::Sts);
-    match service {
+    let taken_for = whose(path, query, &head.headers, &body);
+    let method = head.method.as_str();
+    let wire = matches!(taken_for, For::Sts).then_some(Wire::Sts);
+    match taken_for {
         For::S3 => return s3_refusal(path),
-        For::Soap => return soap_refusal(&body),
         For::Nobody => {
             let answer = fault_answer(&Fault::new("InvalidAction", "There is no service here"), uuid::Uuid::new_v4().to_string());
-            return respond(Answer { status: 404, ..answer }, "text/xml;charset=UTF-8");
+            return respond(Answer { status: 404, ..answer }, XML);
         }
-        For::Query | For::Sts => {}
-    }
-    if !door.engine.settings.flag("enable.ec2.api") {
-        let why = "The EC2 API is turned off; an administrator sets enable.ec2.api to true";
-        let answer = fault_answer(&Fault::new("ServiceUnavailable", why), uuid::Uuid::new_v4().to_string());
-        return respond(Answer { status: 404, ..answer }, "text/xml;charset=UTF-8");
-    }
-    let method = head.method.as_str();
-    if !matches!(method, "GET" | "POST") {
-        return refuse(Fault::new("InvalidAction", format!("The method {method} is not taken here; use GET or POST")));
+        For::Soap if !door.is_on() => return soap_refusal(&off(), head, Some(404)),
+        For::Soap if method != "POST" => {
+            return soap_refusal(&Fault::new("InvalidAction", "A SOAP message is sent with POST; ?wsdl gives the WSDL"), head, None);
+        }
+        For::Query | For::Sts if !door.is_on() => {
+            return respond(Answer { status: 404, ..fault_answer(&off(), uuid::Uuid::new_v4().to_string()) }, XML);
+        }
+        For::Query | For::Sts if !matches!(method, "GET" | "POST") => {
+            return refuse(Fault::new("InvalidAction", format!("The method {method} is not taken here; use GET or POST")));
+        }
+        For::Query | For::Sts | For::Soap => {}
     }
     // In a task of its own: a client that hangs up must not leave a launch or a client token half done.
-    let work = tokio::spawn(async move { door.query(Arrived { head, body }, wire).await });
+    let work = tokio::spawn(async move {
+        match taken_for {
+            For::Soap => door.soap(Arrived { head, body }).await,
+            _ => door.query(Arrived { head, body }, wire).await,
+        }
+    });
     match work.await {
-        Ok(answer) => respond(answer, "text/xml;charset=UTF-8"),
+        Ok((answer, kind)) => respond(answer, kind),
         Err(e) => {
             tracing::error!(error = %e, "an EC2 call panicked");
             refuse(Fault::new("InternalError", "An internal error has occurred"))
         }
+    }
+}
+
+fn off() -> Fault {
+    Fault::new("ServiceUnavailable", "The EC2 API is turned off; an administrator sets enable.ec2.api to true")
+}
+
+/// The version of the WSDL that a request asks for, if it asks for one: `?wsdl`, `?wsdl&version=2010-11-15`, or by a path.
+fn wsdl_asked(path: &str, query: &str) -> Option<Option<String>> {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    if let Some(version) = bare.strip_prefix("/awsapi/doc/").and_then(|rest| rest.strip_suffix("/AmazonEC2.wsdl")) {
+        return Some(Some(version.to_owned()));
+    }
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let asks = SOAP_PATHS.contains(&bare) && pairs.clone().any(|(name, _)| name.eq_ignore_ascii_case("wsdl"));
+    asks.then(|| pairs.find(|(name, _)| name.eq_ignore_ascii_case("version")).map(|(_, version)| version.to_owned()))
+}
+
+fn wsdl(door: &Door, head: &http::request::Parts, version: Option<&str>) -> Response {
+    if !door.is_on() {
+        return respond(Answer { status: 404, ..fault_answer(&off(), uuid::Uuid::new_v4().to_string()) }, XML);
+    }
+    let header = |name: &str| head.headers.get(name).and_then(|h| h.to_str().ok());
+    let scheme = if header("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let address = format!("{scheme}://{}/awsapi/services/AmazonEC2", header("host").unwrap_or("localhost:7080"));
+    let request_id = uuid::Uuid::new_v4().to_string();
+    match soap::published(version, &address) {
+        Ok(text) => respond(Answer { status: 200, request_id, body: text.into_bytes() }, XML),
+        Err(fault) => respond(Answer { status: 404, ..fault_answer(&fault, request_id) }, XML),
     }
 }
 
@@ -79,7 +122,8 @@ fn whose(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> For {
     if bare.starts_with("/awsapi/services/AmazonS3") || bare.starts_with("/awsapi/dime/AmazonS3") {
         return For::S3;
     }
-    if is_soap(headers, body) || bare == "/awsapi/services/AmazonEC2" {
+    // A request with an Action is one of Query, whatever its Content-Type says.
+    if is_soap(path, headers, body) && !has_action(query, b"") {
         return For::Soap;
     }
     // STS has no path of its own: its one action is known by its name, wherever a client is told to send it.
@@ -89,7 +133,10 @@ fn whose(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> For {
     if PATHS.contains(&bare) || (ALSO.contains(&bare) && has_action(query, body)) { For::Query } else { For::Nobody }
 }
 
-fn is_soap(headers: &HeaderMap, body: &[u8]) -> bool {
+fn is_soap(path: &str, headers: &HeaderMap, body: &[u8]) -> bool {
+    if path.strip_suffix('/').unwrap_or(path) == "/awsapi/services/AmazonEC2" {
+        return true;
+    }
     let kind = headers.get("content-type").and_then(|k| k.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("text/xml") || kind.starts_with("application/soap+xml") || headers.contains_key("soapaction") {
         return true;
@@ -108,7 +155,12 @@ fn says(text: &str, pair: &str) -> bool {
 }
 
 fn refuse(fault: Fault) -> Response {
-    respond(fault_answer(&fault, uuid::Uuid::new_v4().to_string()), "text/xml;charset=UTF-8")
+    respond(fault_answer(&fault, uuid::Uuid::new_v4().to_string()), XML)
+}
+
+fn soap_refusal(fault: &Fault, head: http::request::Parts, status: Option<u16>) -> Response {
+    let (answer, kind) = soap::refuse(fault, &Arrived { head, body: axum::body::Bytes::new() }, status);
+    respond(answer, kind)
 }
 
 fn respond(answer: Answer, kind: &'static str) -> Response {
@@ -134,26 +186,4 @@ fn s3_refusal(path: &str) -> Response {
     ];
     let body = tree::document("Error", None, &fields, &Names::default());
     respond(Answer { status: 501, request_id: id, body }, "application/xml")
-}
-
-/// A SOAP 1.1 fault.
-fn soap_refusal(body: &[u8]) -> Response {
-    let id = uuid::Uuid::new_v4().to_string();
-    let why = match body.is_empty() {
-        true => "There is no WSDL here yet; use the Query interface",
-        false => "The SOAP interface is not served yet; use the Query interface",
-    };
-    let detail = Node::Fields(vec![tree::text("aws:RequestId", &id)]);
-    let fault = Node::Fields(vec![
-        tree::text("faultcode", "aws:Client.UnsupportedOperation"),
-        tree::text("faultstring", why),
-        ("detail".into(), detail),
-    ]);
-    let fields = vec![("soapenv:Body".into(), Node::Fields(vec![("soapenv:Fault".into(), fault)]))];
-    let document = tree::document("soapenv:Envelope", None, &fields, &Names::default());
-    // The two namespaces stand on the root.
-    let spaces = "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-                  xmlns:aws=\"http://webservices.amazon.com/AWSFault/2005-15-09\">";
-    let text = String::from_utf8_lossy(&document).replacen("<soapenv:Envelope>", spaces, 1);
-    respond(Answer { status: 500, request_id: id, body: text.into_bytes() }, "text/xml;charset=UTF-8")
 }

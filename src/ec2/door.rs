@@ -15,6 +15,9 @@ pub struct Door {
     pub(crate) mappings: &'static Mappings,
 }
 
+/// The content type of answers in XML.
+pub(crate) const XML: &str = "text/xml;charset=UTF-8";
+
 /// What a request is answered with.
 pub(crate) struct Answer {
     pub status: u16,
@@ -29,39 +32,66 @@ impl Door {
         Ok(Arc::new(Self { native, engine, mappings }))
     }
 
-    /// Answers a Query request.
-    pub(crate) async fn query(self: &Arc<Self>, arrived: Arrived, wire: Option<Wire>) -> Answer {
+    /// Whether the door is open.
+    pub(crate) fn is_on(&self) -> bool {
+        self.engine.settings.flag("enable.ec2.api")
+    }
+
+    /// Answers a Query request; with the content type.
+    pub(crate) async fn query(self: &Arc<Self>, arrived: Arrived, wire: Option<Wire>) -> (Answer, &'static str) {
         let request_id = uuid::Uuid::new_v4().to_string();
-        match (self.serve(&arrived, &request_id).await, wire) {
-            (Ok(body), _) => Answer { status: 200, request_id, body },
-            (Err(fault), None) => fault_answer(&fault, request_id),
-            (Err(fault), Some(Wire::Sts)) => sts::fault_answer(&fault, request_id),
-        }
+        let answer = match self.registration(&arrived).await {
+            Some(answer) => answer,
+            None => self.serve(&arrived, &request_id).await.map(|body| (Answer { status: 200, request_id: request_id.clone(), body }, XML)),
+        };
+        answer.unwrap_or_else(|fault| match wire {
+            None => (fault_answer(&fault, request_id), XML),
+            Some(Wire::Sts) => (sts::fault_answer(&fault, request_id), XML),
+        })
     }
 
     async fn serve(self: &Arc<Self>, arrived: &Arrived, request_id: &str) -> Outcome<Vec<u8>> {
         let signed = self.authenticate(arrived).await?;
         let input = Input::new(signed.parameters.pairs());
         let version = Version::of(input.get("Version"))?;
-        let name = input.require("Action")?.to_owned();
+        let action = self.action(input.require("Action")?)?;
+        let caller = Arc::unwrap_or_clone(signed.caller);
+        let (cx, record) = self.carry_out(caller, action, input, version, host(arrived)).await?;
+        let fields = build(&cx, &record, request_id);
+        if cx.action.wire == Some(Wire::Sts) {
+            return Ok(sts::document(&cx.action.name, fields, request_id));
+        }
+        let names = names(&cx, &fields).await?;
+        let namespace = format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text());
+        Ok(tree::document(&format!("{}Response", cx.action.name), Some(&namespace), &fields, &names))
+    }
+
+    /// The mapping of an action.
+    pub(crate) fn action(&self, name: &str) -> Outcome<&'static Action> {
         let mappings: &'static Mappings = self.mappings;
-        let Some(action) = mappings.action(&name) else {
-            return Err(match mappings.unsupported(&name) {
-                Some(why) => Fault::unsupported(format!("{name} is not supported by this cloud: {why}")),
-                None => Fault::new("InvalidAction", format!("The action {} is not valid for this service", shown(&name))),
-            });
-        };
+        mappings.action(name).ok_or_else(|| match mappings.unsupported(name) {
+            Some(why) => Fault::unsupported(format!("{name} is not supported by this cloud: {why}")),
+            None => Fault::new("InvalidAction", format!("The action {} is not valid for this service", shown(name))),
+        })
+    }
+
+    /// Carries an action out, whichever way it was said; the record that its answer is read from.
+    pub(crate) async fn carry_out(
+        self: &Arc<Self>,
+        caller: Caller,
+        action: &'static Action,
+        input: Input,
+        version: Version,
+        host: String,
+    ) -> Outcome<(Cx, Value)> {
         input.check(action)?;
-        self.permitted(&signed.caller, action)?;
-        let host = arrived.head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost").to_owned();
-        let cx = Cx { door: self.clone(), caller: signed.caller, action, input, version, host };
+        self.permitted(&caller, action)?;
+        let cx = Cx { door: self.clone(), caller: Arc::new(caller), action, input, version, host };
         let record = run::run(&cx).await.map_err(|fault| fault.renamed(&action.errors))?;
         metrics::counter!("stratus_ec2_calls", "action" => action.name.as_str()).increment(1);
-        render(&cx, &record, request_id).await
+        Ok((cx, record))
     }
-}
 
-impl Door {
     /// Refuses an action whose native command the caller may not run.
     fn permitted(&self, caller: &Caller, action: &Action) -> Outcome<()> {
         let Some(command) = &action.command else { return Ok(()) };
@@ -73,18 +103,25 @@ impl Door {
     }
 }
 
-async fn render(cx: &Cx, record: &Value, request_id: &str) -> Outcome<Vec<u8>> {
+/// The `Host` header.
+pub(crate) fn host(arrived: &Arrived) -> String {
+    arrived.head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost").to_owned()
+}
+
+/// The elements of an answer, before ids are looked up.
+pub(crate) fn build(cx: &Cx, record: &Value, request_id: &str) -> Vec<(String, Node)> {
     let mut fields = vec![tree::text("requestId", request_id)];
     fields.extend(tree::build(&cx.action.answer, record, &cx.version));
+    fields
+}
+
+/// The ids that elements show.
+pub(crate) async fn names(cx: &Cx, fields: &[(String, Node)]) -> Outcome<Names> {
     let mut wanted = Vec::new();
     fields.iter().for_each(|(_, node)| tree::ids(node, &mut |kind, uuid| wanted.push((kind, uuid.to_owned()))));
     let mut names = Names::default();
     names.learn(cx.engine(), wanted).await?;
-    if cx.action.wire == Some(Wire::Sts) {
-        return Ok(sts::document(&cx.action.name, fields, request_id));
-    }
-    let namespace = format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text());
-    Ok(tree::document(&format!("{}Response", cx.action.name), Some(&namespace), &fields, &names))
+    Ok(names)
 }
 
 /// An error in Query's shape: no namespace, `RequestID` with a capital D.

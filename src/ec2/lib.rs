@@ -1,4 +1,4 @@
-//! The EC2 door, over Query: authenticates, says an action in native commands by its mapping, and answers in the version asked.
+//! The EC2 door, over Query and SOAP: authenticates, says an action in native commands by its mapping, and answers in the version asked.
 //!
 //! - **Mappings are data** (`mappings/ec2/`, read by `mapping/`): parameters, native command, ids, filters, the answer's tree with the
 //!   versions in which each element stands. What a table cannot say is a Rust function in `actions/` that the file names.
@@ -15,7 +15,7 @@
 //!   (a second VPC, a subnet, a gateway) is refused by name; what this cloud has none of (peerings, endpoints, NAT gateways) is an
 //!   empty list. Rejected: a VPC for each zone, because groups belong to the account and would have had to be in several.
 //!
-//! Left out: SOAP (it answers that it is unsupported) and S3, which other rooms take over under the same port.
+//! SOAP is another way to say the same; its design stands in `soap/`. Left out: S3, which another room takes over under the same port.
 mod actions;
 mod auth;
 mod cx;
@@ -28,7 +28,9 @@ pub mod mapping;
 mod names;
 pub mod native;
 mod paging;
+mod registration;
 mod run;
+pub mod soap;
 mod sts;
 mod tree;
 mod version;
@@ -38,6 +40,7 @@ pub use dispatch::router;
 pub use door::Door;
 pub use fault::{Fault, Outcome};
 pub use native::{InProcess, Native};
+pub use registration::CALLS as REGISTRATION;
 pub use version::{Version, Versions};
 
 pub(crate) use cx::Cx;

@@ -60,14 +60,25 @@ pub fn document(root: &str, namespace: Option<&str>, fields: &[(String, Node)], 
     let mut out = Writer::new(Vec::with_capacity(1024));
     // Writing into memory does not fail.
     let _ = out.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
+    outermost(&mut out, root, namespace, fields, names);
+    out.into_inner()
+}
+
+/// Writes an element with its namespace, and elements in it.
+pub fn element(name: &str, namespace: Option<&str>, fields: &[(String, Node)], names: &Names) -> Vec<u8> {
+    let mut out = Writer::new(Vec::with_capacity(1024));
+    outermost(&mut out, name, namespace, fields, names);
+    out.into_inner()
+}
+
+fn outermost(out: &mut Writer<Vec<u8>>, root: &str, namespace: Option<&str>, fields: &[(String, Node)], names: &Names) {
     let mut start = BytesStart::new(root);
     if let Some(uri) = namespace {
         start.push_attribute(("xmlns", uri));
     }
     let _ = out.write_event(Event::Start(start));
-    write_fields(&mut out, fields, names);
+    write_fields(out, fields, names);
     let _ = out.write_event(Event::End(BytesEnd::new(root)));
-    out.into_inner()
 }
 
 fn write_fields(out: &mut Writer<Vec<u8>>, fields: &[(String, Node)], names: &Names) {

@@ -27,6 +27,7 @@ owned!(
     Network,
     Nic,
     User,
+    UserCertificate,
     FirewallRule,
     AffinityGroup,
     InstanceGroup,

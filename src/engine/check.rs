@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use stratus_model::{Kind, Limit, Result, SnapshotState, VmState, VolumeState};
 use stratus_store::{
     Account, Domain, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember,
-    Query, ResourceCount, Snapshot, StoragePool, Template, TemplateStore, Vm, Vnet, Volume, VolumeStore,
+    Query, ResourceCount, Snapshot, StoragePool, Template, TemplateStore, User, UserCertificate, Vm, Vnet, Volume, VolumeStore,
 };
 
 impl Engine {
@@ -23,6 +23,7 @@ impl Engine {
         self.check_storage(&mut found).await?;
         self.check_projects(&mut found).await?;
         self.check_buckets(&mut found).await?;
+        self.check_certificates(&mut found).await?;
         Ok(found)
     }
 
@@ -163,6 +164,17 @@ impl Engine {
         found.extend(
             networks.iter().filter(|n| n.vlan.is_none() && !vnets.contains(&Some(n.id))).map(|n| format!("network {} has no vnet", n.uuid)),
         );
+        Ok(())
+    }
+
+    /// A certificate that lets somebody in is registered for a user who is there.
+    async fn check_certificates(&self, found: &mut Vec<String>) -> Result<()> {
+        let users: HashSet<i64> = self.db.find::<User>(Query::live()).await?.into_iter().map(|u| u.id).collect();
+        for c in self.db.find::<UserCertificate>(Query::all().not_null("live_fingerprint")).await? {
+            if c.removed.is_some() || !users.contains(&c.user_id) {
+                found.push(format!("certificate {} still lets in and is removed, or its user is", c.uuid));
+            }
+        }
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl Engine {
                     if let Err(e) = engine.capacity_sample().await {
                         tracing::warn!(error = %e, "capacity samples: failed, tried again later");
                     }
+                    report("messages", engine.messages_forget().await);
                 }
             }
         });

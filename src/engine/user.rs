@@ -297,10 +297,11 @@ pub(crate) async fn user_insert(tx: &mut Tx, account: &Account, ask: &NewUser, p
     Ok(user)
 }
 
-/// Removes a user with its keys and sessions. The key is cleared, so that it can be registered again.
+/// Removes a user with its keys, certificates and sessions. The key is cleared, so that it can be registered again.
 pub(crate) async fn user_remove(tx: &mut Tx, user: &User, now: Micros) -> Result<()> {
     let gone = vec![("removed", now.into()), ("api_key", stratus_store::Value::Null), ("secret_sealed", stratus_store::Value::Null)];
     tx.update::<User>(Query::live().eq("id", user.id), gone).await?;
+    crate::user_certificate::remove_of(tx, user.id, now).await?;
     tx.delete::<Session>(Query::all().eq("user_id", user.id)).await.map(drop)
 }
 

@@ -7,7 +7,7 @@
 //! is a pure function: no I/O, no clock of its own, no global state.
 //!
 //! Accepted: SigV2 (Query), SigV4 in the header and in the query, S3's SigV2 in the header and in the query, S3's
-//! chunked uploads and form uploads. SigV0 and SigV1 are refused (they bind neither host nor path), session tokens
+//! chunked uploads and form uploads. SOAP's X.509 signatures are in [`soap`], whose design stands there. SigV0 and SigV1 are refused (they bind neither host nor path), session tokens
 //! too (this cloud issues none).
 //!
 //! # The rules that hold
@@ -41,6 +41,7 @@ mod refusal;
 mod request;
 mod s3v2;
 pub mod sign;
+pub mod soap;
 mod text;
 mod v2;
 mod v4;
@@ -48,6 +49,7 @@ mod v4;
 pub use chunk::{ChunkChain, ChunkHead, Decoded, decode_chunks};
 pub use clock::{MAX_PRESIGN_SECONDS, SKEW_MICROS};
 pub use conditions::{Form, Policy};
+pub use crypto::same as same_secret;
 pub use detect::{detect_ec2, detect_s3};
 pub use params::{Limits, Origin, Param, Params};
 pub use presented::{Payload, Presented, Scheme, Verified};

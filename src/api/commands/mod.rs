@@ -43,6 +43,7 @@ mod tag;
 mod template;
 mod traffic_type;
 mod user;
+mod user_certificate;
 mod vm;
 mod vm_change;
 mod vm_power;
@@ -97,6 +98,7 @@ pub(crate) fn register(r: &mut Registry) {
     template::register(r);
     traffic_type::register(r);
     user::register(r);
+    user_certificate::register(r);
     vm::register(r);
     vm_change::register(r);
     vm_power::register(r);

@@ -32,6 +32,7 @@ pub(crate) mod ssh_key;
 pub(crate) mod tag;
 pub(crate) mod template;
 pub(crate) mod user;
+pub(crate) mod user_certificate;
 pub(crate) mod vm;
 pub(crate) mod vm_snapshot;
 pub(crate) mod volume;

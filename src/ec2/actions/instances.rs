@@ -43,7 +43,11 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     let alone: Vec<String> = uuids.iter().filter(|u| facts.get(*u).is_none_or(|f| f.reservation.is_none())).cloned().collect();
     let reservations = cx.engine().ec2_ids("r", &alone).await?;
     cx.owners(&mut records).await?;
+    let types = cx.engine().ec2_offerings().await?.name;
     for record in &mut records {
+        if let Some(name) = types.get(text(record, "serviceofferingid")) {
+            set(record, "serviceofferingname", name.as_str());
+        }
         let uuid = text(record, "id").to_owned();
         let fact = facts.remove(&uuid).unwrap_or_default();
         let reservation = fact.reservation.clone().or_else(|| reservations.get(&uuid).cloned());

@@ -108,8 +108,10 @@ async fn offering(cx: &Cx) -> Outcome<String> {
 
 /// The service offering that an instance type is.
 pub async fn offering_named(cx: &Cx, name: &str) -> Outcome<String> {
-    let offerings = cx.list("listServiceOfferings", pairs([("name", name)])).await?;
-    let fits = |o: &&Value| text(o, "name") == name && o.get("iscustomized") != Some(&Value::Bool(true));
+    let named = cx.engine().ec2_offerings().await?.offering.remove(name);
+    let asked = named.as_deref().map_or(("name", name), |uuid| ("id", uuid));
+    let offerings = cx.list("listServiceOfferings", pairs([asked])).await?;
+    let fits = |o: &&Value| (named.is_some() || text(o, "name") == name) && o.get("iscustomized") != Some(&Value::Bool(true));
     let found = offerings.iter().find(fits).map(|o| text(o, "id").to_owned());
     found.ok_or_else(|| Fault::invalid("InstanceType", format!("there is no instance type '{name}'")))
 }

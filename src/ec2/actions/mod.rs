@@ -70,7 +70,7 @@ const GATHERS: &[(&str, Gather)] = &[
     ("groups", |cx, records| Box::pin(groups::gather(cx, records))),
     ("images", |cx, records| Box::pin(images::gather(cx, records))),
     ("instance_status", |cx, records| Box::pin(instances::status(cx, records))),
-    ("instance_types", |_, records| Box::pin(async move { Ok(places::types(records)) })),
+    ("instance_types", |cx, records| Box::pin(places::types(cx, records))),
     ("instances", |cx, records| Box::pin(instances::listed(cx, records))),
     ("keys", |cx, records| Box::pin(keys::gather(cx, records))),
     ("modifications", |cx, records| Box::pin(volume_status::modifications(cx, records))),

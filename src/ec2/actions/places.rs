@@ -50,8 +50,17 @@ fn bare(address: &str) -> String {
     }
 }
 
-/// Service offerings that can be launched by name.
-pub fn types(mut records: Vec<Value>) -> Vec<Value> {
+/// Service offerings that can be launched by name, their own or another that stands for them.
+pub async fn types(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
+    let given = cx.engine().ec2_offerings().await?.offering;
+    let named = given.iter().filter_map(|(name, uuid)| {
+        let mut record = records.iter().find(|r| text(r, "id") == uuid)?.clone();
+        set(&mut record, "name", name.as_str());
+        Some(record)
+    });
+    let named: Vec<Value> = named.collect();
+    records.retain(|r| !given.contains_key(text(r, "name")));
+    records.extend(named);
     for record in &mut records {
         let yes = |field: &str| record.get(field) == Some(&Value::Bool(true));
         if yes("iscustomized") || yes("issystem") {
@@ -62,7 +71,7 @@ pub fn types(mut records: Vec<Value>) -> Vec<Value> {
         set(record, "rootdevices", vec!["ebs"]);
         set(record, "virtualizations", vec!["hvm"]);
     }
-    records
+    Ok(records)
 }
 
 /// `DescribeInstanceTypeOfferings`: every type in every place of the kind that is asked for.
@@ -76,7 +85,7 @@ pub async fn type_offerings(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>>
             zones.iter().map(|z| text(z, field).to_owned()).collect()
         }
     };
-    let types = types(records).into_iter().filter(|r| r.get("hidden").is_none());
+    let types = types(cx, records).await?.into_iter().filter(|r| r.get("hidden").is_none());
     let offered = |r: Value| {
         let of = |place: &String| json!({ "name": text(&r, "name"), "locationtype": kind, "location": place });
         places.iter().map(of).collect::<Vec<_>>()

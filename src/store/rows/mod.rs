@@ -40,6 +40,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<ApiCount>(),
         info::<LdapServer>(),
         info::<Certificate>(),
+        info::<UserCertificate>(),
         info::<Session>(),
         info::<ResourceCount>(),
         info::<Setting>(),
@@ -110,5 +111,7 @@ pub fn tables() -> Vec<TableInfo> {
         info::<S3Usage>(),
         info::<CapacitySample>(),
         info::<ConsoleTicket>(),
+        info::<SoapSeen>(),
+        info::<Ec2Offering>(),
     ]
 }

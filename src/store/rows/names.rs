@@ -32,3 +32,11 @@ table! {
     /// A client token that made something: repeating the call gives the same answer.
     ClientToken in "client_token" { account_id: i64, action: String, token: String, request_hash: String, answer: Option<Text>, created: i64 }
 }
+table! {
+    /// A SOAP message that was carried out, by the SHA-256 of its signature: it is not taken again while it would be good.
+    SoapSeen in "soap_seen" { digest: String, good_until: i64 }
+}
+table! {
+    /// An instance type of EC2 that stands for a service offering of another name.
+    Ec2Offering in "ec2_offering" { name: String, service_offering_id: i64, created: i64 }
+}

@@ -76,6 +76,23 @@ table! {
     }
 }
 table! {
+    /// A certificate with which a user signs SOAP messages.
+    UserCertificate in "user_certificate" {
+        uuid: String, user_id: i64, account_id: i64, domain_id: i64,
+        /// SHA-256 of its bytes in hexadecimal.
+        fingerprint: String,
+        /// The same while it is registered: no two users have it at once.
+        live_fingerprint: Option<String>,
+        /// In PEM form.
+        certificate: Text,
+        subject: Text, issuer: Text, serial: String,
+        /// Microseconds between which it is good.
+        not_before: i64,
+        not_after: i64,
+        created: i64, removed: Option<i64>,
+    }
+}
+table! {
     /// A browser's session. The cookie is kept as its SHA-256 only.
     Session in "session" {
         cookie_hash: String, session_key: String, user_id: i64, created: i64,

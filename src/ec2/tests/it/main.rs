@@ -6,4 +6,5 @@ mod fake;
 mod launch;
 mod mappings;
 mod refusals;
+mod soap;
 mod wire;

@@ -20,7 +20,7 @@ fn clock(entry: &Value) -> i64 {
 }
 
 /// A request file as a request.
-fn request(bytes: &[u8]) -> Option<Request<Body>> {
+pub fn request(bytes: &[u8]) -> Option<Request<Body>> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");

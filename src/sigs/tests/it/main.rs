@@ -3,5 +3,6 @@
 mod http_file;
 mod refusals;
 mod roundtrip;
+mod soap;
 mod vectors;
 mod wire;

@@ -66,7 +66,7 @@ fn no_request_is_forgotten() {
         ("s3-sigv2-query", 3),
         ("sigv4-header", 42),
         ("sigv4-query", 3),
-        // SOAP's signatures are another crate's; the files wait here for it.
+        // Their test is soap.rs.
         ("soap-wsse", 14),
         ("unparsed", 2),
     ];
