@@ -35,6 +35,16 @@ async fn boto3_sees_one_vpc_and_moves_an_elastic_ip() {
 }
 
 #[tokio::test]
+async fn boto3_takes_snapshots_makes_images_and_waits_for_them() {
+    run("boto3_images.py", &[]).await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_shape_that_botocore_knows() {
+    run("boto3_shapes.py", &[]).await;
+}
+
+#[tokio::test]
 async fn a_signed_list_users_in_python_works() {
     run("list_users.py", &[]).await;
 }
