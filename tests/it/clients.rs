@@ -55,6 +55,11 @@ async fn cs_deploys_stops_starts_and_destroys_a_vm() {
 }
 
 #[tokio::test]
+async fn libcloud_runs_an_ec2_instance_with_signature_2_and_no_path() {
+    run("libcloud_ec2.py", &[]).await;
+}
+
+#[tokio::test]
 async fn libcloud_deploys_stops_starts_and_destroys_a_node() {
     run("libcloud_node.py", &[]).await;
 }
