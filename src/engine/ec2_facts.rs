@@ -5,7 +5,9 @@ use crate::Engine;
 use crate::ec2_attribute::Attributes;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{JobStatus, Kind, Result};
-use stratus_store::{Account, Domain, Job, OsType, Query, SecurityGroup, ServiceOffering, SshKeyPair, Template, Vm, Volume, Zone};
+use stratus_store::{
+    Account, Domain, Job, OsType, Query, SecurityGroup, ServiceOffering, Snapshot, SshKeyPair, Template, Vm, Volume, Zone,
+};
 
 const CHUNK: usize = 500;
 /// The attribute that keeps an attachment's device name.
@@ -180,6 +182,19 @@ impl Engine {
     }
 }
 
+/// What is known of a snapshot beside its native record.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotFacts {
+    /// Bytes of the disk.
+    pub bytes: i64,
+    /// The volume's uuid, also when it is gone.
+    pub volume: Option<String>,
+    /// The native command that works on it or waits to.
+    pub job: Option<String>,
+    /// What clients of the door said of it.
+    pub attributes: Attributes,
+}
+
 /// A VM that was expunged, as far as it is still told of.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the native record's fields of the same names")]
@@ -197,6 +212,28 @@ pub struct GoneVm {
 }
 
 impl Engine {
+    /// Facts of snapshots by uuid.
+    pub async fn ec2_snapshots(&self, uuids: &[String]) -> Result<HashMap<String, SnapshotFacts>> {
+        let mut facts = HashMap::with_capacity(uuids.len());
+        for chunk in uuids.chunks(CHUNK) {
+            let rows = self.db.find::<Snapshot>(Query::all().within("uuid", chunk)).await?;
+            let keys: Vec<i64> = rows.iter().map(|s| s.id).collect();
+            let jobs = self.pending(Kind::Snapshot, &keys).await?;
+            let volumes = self.db.by_ids::<Volume>(rows.iter().map(|s| s.volume_id)).await?;
+            let mut attributes = self.ec2_attributes("snap", chunk).await?;
+            for row in rows {
+                let fact = SnapshotFacts {
+                    bytes: row.size_bytes,
+                    volume: volumes.get(&row.volume_id).map(|v| v.uuid.clone()),
+                    job: jobs.get(&row.id).cloned(),
+                    attributes: attributes.remove(&row.uuid).unwrap_or_default(),
+                };
+                facts.insert(row.uuid, fact);
+            }
+        }
+        Ok(facts)
+    }
+
     /// VMs of an account that were destroyed since a moment and are expunged already.
     pub async fn ec2_gone_vms(&self, account: i64, since: i64) -> Result<Vec<GoneVm>> {
         let query = Query::all().eq("account_id", account).at_least("removed", since).at_least("destroyed", since).order("id");

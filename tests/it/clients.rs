@@ -35,6 +35,16 @@ async fn boto3_sees_one_vpc_and_moves_an_elastic_ip() {
 }
 
 #[tokio::test]
+async fn boto3_takes_snapshots_makes_images_and_waits_for_them() {
+    run("boto3_images.py", &[]).await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_shape_that_botocore_knows() {
+    run("boto3_shapes.py", &[]).await;
+}
+
+#[tokio::test]
 async fn a_signed_list_users_in_python_works() {
     run("list_users.py", &[]).await;
 }
@@ -42,6 +52,11 @@ async fn a_signed_list_users_in_python_works() {
 #[tokio::test]
 async fn cs_deploys_stops_starts_and_destroys_a_vm() {
     run("cs_deploy.py", &[]).await;
+}
+
+#[tokio::test]
+async fn libcloud_runs_an_ec2_instance_with_signature_2_and_no_path() {
+    run("libcloud_ec2.py", &[]).await;
 }
 
 #[tokio::test]

@@ -61,7 +61,10 @@ async fn plan(cx: &Cx) -> Outcome<Parameters> {
     let mut native = pairs([("name", &format!("ec2-{}", uuid::Uuid::new_v4().simple())), ("zoneid", text(zone, "id"))]);
     let size = cx.input.int("Size");
     match (cx.input.get("SnapshotId").filter(|s| !s.is_empty()), size) {
-        (Some(snapshot), size) => drop(native.insert("snapshotid".into(), snapshots::usable(cx, snapshot, size).await?)),
+        (Some(snapshot), size) => {
+            native.insert("snapshotid".into(), snapshots::usable(cx, snapshot, size).await?);
+            native.extend(size.map(|gib| ("size".to_owned(), gib.to_string())));
+        }
         (None, Some(size)) if size < 1 => return Err(Fault::invalid("Size", "must be at least 1 GiB")),
         (None, Some(size)) => {
             native.insert("size".into(), size.to_string());

@@ -7,15 +7,29 @@ use std::collections::{HashMap, HashSet};
 /// Joins the caller's own templates to those it may launch, and hides what `Owner` and `ExecutableBy` leave out.
 pub async fn gather(cx: &Cx, launchable: Vec<Value>) -> Outcome<Vec<Value>> {
     let own = cx.list("listTemplates", pairs([("templatefilter", "self")])).await?;
+    let mut records = join_all(cx, launchable, own).await?;
+    choose(cx, &mut records).await?;
+    Ok(records)
+}
+
+/// Templates, each once, with what the native record lacks.
+pub async fn join_all(cx: &Cx, launchable: Vec<Value>, own: Vec<Value>) -> Outcome<Vec<Value>> {
     let mut records = once_each(launchable, own);
     let uuids: Vec<String> = records.iter().map(|r| text(r, "id").to_owned()).collect();
     let hvm = cx.engine().ec2_templates(&uuids).await?;
+    let mut attributes = cx.engine().ec2_attributes("ami", &uuids).await?;
     cx.owners(&mut records).await?;
     for record in &mut records {
         let wants_hvm = hvm.get(text(record, "id")).copied().unwrap_or(true);
         join(record, wants_hvm);
+        let kept = attributes.remove(text(record, "id")).unwrap_or_default();
+        set(record, "deprecateat", kept.get("deprecateAt").cloned());
+        set(record, "snapshot", kept.get("snapshot").cloned());
+        let snapshot = record.get("snapshot").cloned().unwrap_or_default();
+        if let Some(disk) = record.get_mut("disks").and_then(|d| d.get_mut(0)) {
+            set(disk, "snapshot", snapshot);
+        }
     }
-    choose(cx, &mut records).await?;
     Ok(records)
 }
 
@@ -73,22 +87,33 @@ fn is(record: &Value, field: &str) -> bool {
 /// `Owner` and `ExecutableBy`: alternatives within each, and both must hold.
 async fn choose(cx: &Cx, records: &mut [Value]) -> Outcome<()> {
     let own = cx.engine().ec2_owner_of(cx.caller.account_id).await?;
+    owned(cx, "Owner", records).await?;
+    if let ref given @ [_, ..] = cx.input.list("ExecutableBy")[..] {
+        let shared = shared(cx, given).await?;
+        hide(records, |r| !shared.holds(r, &own));
+    }
+    Ok(())
+}
+
+/// Hides what none of the accounts owns that a parameter names.
+pub async fn owned(cx: &Cx, parameter: &str, records: &mut [Value]) -> Outcome<()> {
+    let own = cx.engine().ec2_owner_of(cx.caller.account_id).await?;
     let mut owners = Vec::new();
-    for text in cx.input.list("Owner") {
+    for text in cx.input.list(parameter) {
         owners.push(owner(cx, text, &own).await?);
     }
-    let shared = match cx.input.list("ExecutableBy")[..] {
-        [] => None,
-        ref given => Some(shared(cx, given).await?),
-    };
-    for record in records {
-        let owned = owners.is_empty() || owners.iter().any(|o| o.owns(record));
-        let launchable = shared.as_ref().is_none_or(|s| s.holds(record, &own));
-        if !(owned && launchable) {
+    if !owners.is_empty() {
+        hide(records, |r| !owners.iter().any(|o| o.owns(r)));
+    }
+    Ok(())
+}
+
+fn hide(records: &mut [Value], which: impl Fn(&Value) -> bool) {
+    for record in records.iter_mut() {
+        if which(record) {
             set(record, "hidden", true);
         }
     }
-    Ok(())
 }
 
 enum Owner {

@@ -128,6 +128,7 @@ fn addresses(record: &mut Value) {
 fn disk(disk: &DiskFacts, launched: i64) -> Value {
     json!({
         "id": disk.uuid,
+        "number": disk.device,
         "device": device(disk),
         "attached": disk.attached.unwrap_or(launched),
         "delete": disk.delete_with_vm,

@@ -117,7 +117,7 @@ pub async fn offering_named(cx: &Cx, name: &str) -> Outcome<String> {
 }
 
 /// The zone that is named, else the first one that can be used.
-async fn zone(cx: &Cx) -> Outcome<Value> {
+pub async fn zone(cx: &Cx) -> Outcome<Value> {
     let zones = cx.list("listZones", Parameters::new()).await?;
     let wanted = cx.input.get("Placement.AvailabilityZone").filter(|z| !z.is_empty());
     if let Some(subnet) = networks::subnet_given(cx) {

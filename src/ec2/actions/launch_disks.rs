@@ -36,6 +36,11 @@ pub struct Disks {
     more: Vec<Disk>,
 }
 
+/// Whether a name is the root device's.
+pub fn is_root(device: &str) -> bool {
+    ROOT.contains(&device)
+}
+
 /// Reads the mappings.
 pub async fn read(cx: &Cx, image: &str) -> Outcome<Disks> {
     let mut disks = Disks::default();
@@ -80,6 +85,7 @@ async fn data(cx: &Cx, device: &str, size: Option<i64>, snapshot: Option<&str>, 
     if let Some(snapshot) = snapshot {
         let uuid = super::snapshots::usable(cx, snapshot, size).await?;
         native.insert("snapshotid".into(), uuid);
+        native.extend(size.map(|gib| ("size".to_owned(), gib.to_string())));
     } else {
         let size = size.filter(|s| *s > 0);
         let size = size.ok_or_else(|| Fault::new("InvalidBlockDeviceMapping", format!("{device} needs Ebs.VolumeSize")))?;

@@ -3,12 +3,15 @@ mod addresses;
 mod attribute;
 mod disks;
 mod groups;
+mod image_attribute;
+mod image_make;
 mod images;
 pub mod instances;
 mod keys;
 mod launch;
 mod launch_disks;
 mod networks;
+mod placement;
 mod places;
 mod rules;
 mod snapshots;
@@ -38,29 +41,44 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("caller_identity", |cx| Box::pin(places::caller_identity(cx))),
     ("console_output", |cx| Box::pin(attribute::console(cx))),
     ("create_group", |cx| Box::pin(groups::create(cx))),
+    ("create_image", |cx| Box::pin(image_make::create(cx))),
     ("create_key", |cx| Box::pin(keys::create(cx))),
+    ("create_placement", |cx| Box::pin(placement::create(cx))),
+    ("create_snapshot", |cx| Box::pin(snapshots::create(cx))),
     ("create_tags", |cx| Box::pin(tags::create(cx))),
     ("create_volume", |cx| Box::pin(disks::create(cx))),
     ("delete_group", |cx| Box::pin(groups::delete(cx))),
     ("delete_key", |cx| Box::pin(keys::delete(cx))),
+    ("delete_placement", |cx| Box::pin(placement::delete(cx))),
+    ("delete_snapshot", |cx| Box::pin(snapshots::delete(cx))),
     ("delete_tags", |cx| Box::pin(tags::delete(cx))),
     ("delete_volume", |cx| Box::pin(disks::delete(cx))),
+    ("deprecate_image", |cx| Box::pin(image_attribute::deprecate(cx))),
+    ("deregister_image", |cx| Box::pin(image_make::deregister(cx))),
     ("detach_volume", |cx| Box::pin(disks::detach(cx))),
     ("disassociate_address", |cx| Box::pin(addresses::disassociate(cx))),
     ("enable_volume_io", |cx| Box::pin(volume_status::enable_io(cx))),
     ("id_format", |cx| Box::pin(async move { places::id_format(cx) })),
+    ("image_attribute", |cx| Box::pin(image_attribute::describe(cx))),
     ("import_key", |cx| Box::pin(keys::import(cx))),
     ("instance_attribute", |cx| Box::pin(attribute::describe(cx))),
     ("instance_options", |cx| Box::pin(attribute::options(cx))),
+    ("modify_image", |cx| Box::pin(image_attribute::modify(cx))),
     ("modify_instance", |cx| Box::pin(attribute::modify(cx))),
+    ("modify_placement", |cx| Box::pin(placement::modify(cx))),
+    ("modify_snapshot", |cx| Box::pin(snapshots::modify(cx))),
+    ("modify_volume", |cx| Box::pin(volume_status::modify(cx))),
     ("modify_volume_attribute", |cx| Box::pin(volume_status::modify_attribute(cx))),
     ("monitor", |cx| Box::pin(attribute::monitor(cx))),
-    ("password_data", |cx| Box::pin(attribute::password(cx))),
     ("nic_attribute", |cx| Box::pin(vpc::interface_attribute(cx))),
+    ("password_data", |cx| Box::pin(attribute::password(cx))),
+    ("register_image", |cx| Box::pin(image_make::register(cx))),
     ("release_address", |cx| Box::pin(addresses::release(cx))),
+    ("reset_image", |cx| Box::pin(image_attribute::reset(cx))),
     ("reset_instance", |cx| Box::pin(attribute::reset(cx))),
     ("revoke_ingress", |cx| Box::pin(rules::revoke(cx))),
     ("run_instances", |cx| Box::pin(launch::run(cx))),
+    ("snapshot_attribute", |cx| Box::pin(snapshots::attribute(cx))),
     ("volume_attribute", |cx| Box::pin(volume_status::attribute(cx))),
     ("vpc_attribute", |cx| Box::pin(vpc::attribute(cx))),
 ];
@@ -75,7 +93,9 @@ const GATHERS: &[(&str, Gather)] = &[
     ("keys", |cx, records| Box::pin(keys::gather(cx, records))),
     ("modifications", |cx, records| Box::pin(volume_status::modifications(cx, records))),
     ("nics", |cx, records| Box::pin(vpc::interfaces(cx, records))),
+    ("placement", |_, records| Box::pin(async move { Ok(placement::gather(records)) })),
     ("regions", |cx, records| Box::pin(async move { Ok(places::regions(cx, records)) })),
+    ("snapshots", |cx, records| Box::pin(snapshots::listed(cx, records))),
     ("subnets", |cx, records| Box::pin(vpc::subnets(cx, records))),
     ("tags", |cx, records| Box::pin(tags::gather(cx, records))),
     ("type_offerings", |cx, records| Box::pin(places::type_offerings(cx, records))),

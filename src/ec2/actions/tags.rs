@@ -234,7 +234,12 @@ pub fn check_launch(cx: &Cx, words: &[&str]) -> Outcome<()> {
         if !words.contains(&word) {
             return Err(Fault::invalid("TagSpecification", format!("'{word}' is not a resource that {} tags", cx.action.name)));
         }
-        room(given(cx, &format!("{prefix}.Tag"))?.len())?;
+        let tags = given(cx, &format!("{prefix}.Tag"))?;
+        room(tags.len())?;
+        // Told now, not when the thing is made and its tags are refused.
+        if word != "key-pair" && tags.iter().any(|t| t.value.as_deref().unwrap_or_default().is_empty()) {
+            return Err(Fault::invalid("TagSpecification", "a tag needs a value in this cloud"));
+        }
     }
     Ok(())
 }

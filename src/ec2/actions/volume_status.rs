@@ -1,8 +1,8 @@
 //! How volumes are, their one attribute, and what was last changed of their size.
 use super::{disks, volumes};
-use crate::cx::{set, text};
+use crate::cx::{number, pairs, set, text};
 use crate::run::dry_run;
-use crate::{Cx, Outcome};
+use crate::{Cx, Fault, Outcome};
 use serde_json::{Value, json};
 
 /// `DescribeVolumeStatus`: the storage behind a volume that is there is in order; one that is not would be in Error.
@@ -66,4 +66,34 @@ pub async fn modifications(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> 
         }
     }
     Ok(records)
+}
+
+/// `ModifyVolume`: larger, and answered while that is under way.
+pub async fn modify(cx: &Cx) -> Outcome<Value> {
+    let volume = disks::named(cx).await?;
+    let bytes = number(&volume, "size").unwrap_or(0);
+    let now = (bytes + (1 << 30) - 1) >> 30;
+    let asked = cx.input.int("Size").ok_or_else(|| Fault::missing("Size"))?;
+    if asked < now {
+        return Err(Fault::invalid("Size", format!("New size cannot be smaller than existing size, {now} GiB")));
+    }
+    if asked > 65_536 {
+        return Err(Fault::new("VolumeModificationSizeLimitExceeded", "A volume has 65536 GiB at most"));
+    }
+    if matches!(text(&volume, "ec2state"), "creating" | "deleting") {
+        return Err(Fault::new("IncorrectState", format!("The volume is {}", text(&volume, "ec2state"))));
+    }
+    if cx.input.flag("DryRun") {
+        return Err(dry_run());
+    }
+    let id = text(&volume, "id").to_owned();
+    let at = cx.now();
+    if asked > now {
+        cx.finish("resizeVolume", pairs([("id", &id), ("size", &asked.to_string())]), crate::PATIENCE).await?;
+    }
+    let modified = json!({ "state": "completed", "from": now, "to": asked, "progress": 100, "started": at, "ended": cx.now() });
+    let set = [("modification", Some(modified.to_string()))];
+    let set = set.each_ref().map(|(name, value)| (*name, value.as_deref()));
+    cx.engine().ec2_attributes_set("vol", std::slice::from_ref(&id), &set).await?;
+    Ok(json!({ "id": id, "modified": modified }))
 }

@@ -14,7 +14,7 @@ fn golden(name: &str, shown: &str) {
 }
 
 #[tokio::test]
-async fn answers_have_the_tree_of_their_version() {
+async fn golden_answers_have_the_tree_of_their_version() {
     let cloud = Cloud::new().await;
     let owner = cloud.engine.ec2_owner_of(2).await.unwrap();
     let account = cloud.engine.db.must::<stratus_store::Account>(2).await.unwrap().uuid;
