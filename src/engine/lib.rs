@@ -68,6 +68,7 @@ pub mod physical_network;
 mod places;
 pub mod pod;
 pub mod pool;
+pub mod pool_maintenance;
 pub mod project;
 pub mod provider;
 pub mod public_address;
@@ -105,6 +106,7 @@ mod vm_start;
 mod vm_stop;
 pub mod vnet;
 pub mod volume;
+pub mod volume_relocate;
 pub mod volume_work;
 pub mod zone;
 

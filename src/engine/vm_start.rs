@@ -155,6 +155,9 @@ impl Engine {
     pub(crate) async fn bind(&self, vm: &Vm, demand: &mut Demand) -> Result<()> {
         let volumes = self.db.find::<Volume>(Query::live().eq("vm_id", vm.id).not_null("pool_id")).await?;
         let pools = self.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
+        if let Some(shut) = pools.values().find(|p| p.state != "Up") {
+            return Err(Error::Unavailable(format!("The storage pool {} of the VM's disks is in the state {}", shut.name, shut.state)));
+        }
         demand.cluster = pools.values().find_map(|p| p.cluster_id);
         if vm.pod_id.is_some() && vm.has_run {
             demand.pod = vm.pod_id;

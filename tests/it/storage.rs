@@ -12,6 +12,8 @@ on_both! {
     what_fails_in_the_middle_leaves_nothing in stratus::simulate::BUILT_IN;
     limits_hold_for_what_is_on_image_stores in stratus::simulate::BUILT_IN;
     a_volume_grows_with_and_without_bytes in stratus::simulate::BUILT_IN;
+    recurring_snapshots_are_taken_and_kept in stratus::simulate::BUILT_IN;
+    a_volume_moves_and_goes_back in stratus::simulate::BUILT_IN;
     what_no_job_is_at_any_more_is_ended in stratus::simulate::BUILT_IN;
     what_cannot_be_is_refused_by_name in stratus::simulate::BUILT_IN;
 }
@@ -292,4 +294,135 @@ async fn what_cannot_be_is_refused_by_name(c: TestCloud) {
         assert!((430..=432).contains(&e.codes().api) || e.codes().api == *code, "{command} {params:?}: {} {e}", e.codes().api);
     }
     c.settled("refused").await;
+}
+
+async fn recurring_snapshots_are_taken_and_kept(c: TestCloud) {
+    const HOUR: i64 = 3_600_000_000;
+    let vm = c.deploy().await;
+    let root = c.root_of(&vm).await;
+    // 2013-03-09 12:00 UTC, the day before New York's clocks go forward.
+    c.clock.set(stratus_model::parse_date("2013-03-09 12:00:00").unwrap());
+    let hourly = [("intervaltype", "hourly"), ("maxsnaps", "2"), ("schedule", "15"), ("timezone", "UTC"), ("volumeid", &*root)];
+    let made = c.ask("createSnapshotPolicy", &hourly).await;
+    assert_eq!((&made["snapshotpolicy"]["intervaltype"], &made["snapshotpolicy"]["maxsnaps"]), (&0.into(), &2.into()), "{made}");
+    let daily =
+        [("intervaltype", "DAILY"), ("maxsnaps", "3"), ("schedule", "30:02"), ("timezone", "America/New_York"), ("volumeid", &*root)];
+    c.ask("createSnapshotPolicy", &daily).await;
+    // One of a kind: the second changes the first.
+    c.ask("createSnapshotPolicy", &daily).await;
+    assert_eq!(c.ask("listSnapshotPolicies", &[("volumeid", &root)]).await["count"], 2);
+    let of = |kind: &'static str| Query::live().eq("snapshot_type", kind).eq("state", "BackedUp");
+    let count = async |kind| c.engine.db.count::<Snapshot>(of(kind)).await.unwrap();
+    let mut begun = 0;
+    for _ in 0..24 {
+        c.clock.step(HOUR);
+        begun += c.engine.snapshots_due().await.unwrap();
+        c.idle().await;
+        c.idle().await;
+        assert_eq!(c.engine.snapshots_due().await.unwrap(), 0, "due once");
+    }
+    // 02:30 is skipped that night, so it is due at 03:30 by the clock, 07:30 UTC.
+    assert_eq!((begun, count("HOURLY").await, count("DAILY").await), (25, 2, 1));
+    c.settled("a day of recurring snapshots").await;
+    let manual = id(&c.ask("createSnapshot", &[("volumeid", &root)]).await, "snapshot");
+    assert_eq!(c.ask("listSnapshots", &[("intervaltype", "HOURLY")]).await["count"], 2);
+    assert_eq!(c.ask("listSnapshots", &[("snapshottype", "RECURRING")]).await["count"], 3);
+    // Once after the volume went inactive, then not until it is used again.
+    c.ask("stopVirtualMachine", &[("id", &vm)]).await;
+    let mut begun = Vec::new();
+    for _ in 0..3 {
+        c.clock.step(HOUR);
+        begun.push(c.engine.snapshots_due().await.unwrap());
+        c.idle().await;
+        c.idle().await;
+    }
+    assert_eq!(begun, [1, 0, 0]);
+    c.ask("startVirtualMachine", &[("id", &vm)]).await;
+    // Hours without a server are made up for once.
+    c.clock.step(5 * HOUR);
+    assert_eq!(c.engine.snapshots_due().await.unwrap(), 1);
+    c.idle().await;
+    c.idle().await;
+    assert_eq!(count("HOURLY").await, 2);
+    assert_eq!(c.ask("listSnapshots", &[("id", &manual)]).await["count"], 1);
+    for (wrong, field) in [
+        ([("intervaltype", "yearly"), ("maxsnaps", "2"), ("schedule", "15"), ("timezone", "UTC")], "intervaltype"),
+        ([("intervaltype", "hourly"), ("maxsnaps", "0"), ("schedule", "15"), ("timezone", "UTC")], "maxsnaps"),
+        ([("intervaltype", "hourly"), ("maxsnaps", "9999"), ("schedule", "15"), ("timezone", "UTC")], "maxsnaps"),
+        ([("intervaltype", "hourly"), ("maxsnaps", "2"), ("schedule", "60"), ("timezone", "UTC")], "schedule"),
+        ([("intervaltype", "hourly"), ("maxsnaps", "2"), ("schedule", "15"), ("timezone", "Nowhere/At/All")], "timezone"),
+    ] {
+        let params: Vec<_> = wrong.into_iter().chain([("volumeid", &*root)]).collect();
+        let e = c.refused("createSnapshotPolicy", &params).await.to_string();
+        assert!(e.contains(field), "{wrong:?}: {e}");
+    }
+    c.ask("updateConfiguration", &[("name", "snapshot.max.weekly"), ("value", "0")]).await;
+    let weekly = [("intervaltype", "weekly"), ("maxsnaps", "1"), ("schedule", "0:0:1"), ("timezone", "UTC"), ("volumeid", &*root)];
+    c.refused("createSnapshotPolicy", &weekly).await;
+    let policies = c.ask("listSnapshotPolicies", &[("volumeid", &root)]).await;
+    let ids: Vec<&str> = policies["snapshotpolicy"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
+    let ann = c.user("ann").await;
+    assert_eq!(c.try_as(&ann, "deleteSnapshotPolicies", &[("id", ids[0])]).await.unwrap_err().codes().api, 531);
+    c.refused("deleteSnapshotPolicies", &[]).await;
+    c.ask("deleteSnapshotPolicies", &[("ids", &ids.join(","))]).await;
+    c.clock.step(48 * HOUR);
+    assert_eq!(c.engine.snapshots_due().await.unwrap(), 0);
+    assert_eq!(count("HOURLY").await, 2, "what a policy took stays");
+    c.settled("policies are deleted").await;
+}
+
+async fn a_volume_moves_and_goes_back(c: TestCloud) {
+    let vm = c.deploy().await;
+    let root = c.root_of(&vm).await;
+    let here = c.engine.db.find_one::<StoragePool>(Query::live()).await.unwrap().unwrap();
+    let cluster = c.first("listClusters", "cluster", &[]).await;
+    let pod = c.first("listPods", "pod", &[]).await;
+    let more = [("name", "second"), ("url", "nfs://sim/second"), ("zoneid", &*c.zone), ("podid", &pod), ("clusterid", &cluster)];
+    let second = id(&c.ask("createStoragePool", &more).await, "storagepool");
+    let found = c.ask("findStoragePoolsForMigration", &[("id", &root)]).await;
+    let fit = found["storagepool"].as_array().unwrap().iter().find(|p| p["id"] == second.as_str());
+    assert_eq!(fit.unwrap()["suitableformigration"], true, "{found}");
+    let snapshot = id(&c.ask("createSnapshot", &[("volumeid", &root)]).await, "snapshot");
+    let before = c.bytes(&root).await;
+    let changed = c.sim.scribble(&c.disk(&root).await).unwrap();
+    let (counts, objects) = (c.counts().await, c.objects());
+    assert_eq!(c.refused("migrateVolume", &[("volumeid", &root), ("storageid", &second)]).await.codes().api, 536, "it runs");
+    assert_eq!(c.refused("revertSnapshot", &[("id", &snapshot)]).await.codes().api, 536, "it runs");
+    c.ask("stopVirtualMachine", &[("id", &vm)]).await;
+    for op in [Op::Snapshot, Op::DiskFromSnapshot] {
+        for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
+            let when = format!("{op} {kind:?}");
+            c.sim.inject(Fault::nth(op, 1, kind));
+            c.refused("migrateVolume", &[("volumeid", &root), ("storageid", &second)]).await;
+            c.sim.clear_faults();
+            c.settled(&when).await;
+            assert_eq!(c.bytes(&root).await, changed, "{when}");
+        }
+    }
+    let moved = c.ask("migrateVolume", &[("volumeid", &root), ("storageid", &second)]).await;
+    assert_eq!((&moved["volume"]["storageid"], &moved["volume"]["state"]), (&second.as_str().into(), &"Ready".into()), "{moved}");
+    assert_eq!(c.bytes(&root).await, changed);
+    c.settled("moved").await;
+    assert_eq!((c.counts().await, c.objects()), (counts.clone(), objects));
+    c.ask("revertSnapshot", &[("id", &snapshot)]).await;
+    assert_eq!(c.bytes(&root).await, before);
+    c.settled("reverted").await;
+    assert_eq!((c.counts().await, c.objects()), (counts, objects));
+    c.ask("startVirtualMachine", &[("id", &vm)]).await;
+    c.settled("started on the other pool").await;
+    c.refused("migrateVolume", &[("volumeid", &root), ("storageid", &here.uuid)]).await;
+
+    // The pool goes into maintenance and its VM with it; a stopped one stays stopped.
+    let shut = c.ask("enableStorageMaintenance", &[("id", &second)]).await;
+    assert_eq!(shut["storagepool"]["state"], "Maintenance", "{shut}");
+    assert_eq!(c.vm(&vm).await.state, "Stopped");
+    c.settled("in maintenance").await;
+    let refused = c.try_as(&c.admin, "startVirtualMachine", &[("id", &vm)]).await.unwrap_err();
+    assert_eq!(refused.codes().api, 534, "{refused}");
+    let open = c.ask("cancelStorageMaintenance", &[("id", &second)]).await;
+    assert_eq!(open["storagepool"]["state"], "Up", "{open}");
+    assert_eq!(c.vm(&vm).await.state, "Running");
+    c.settled("out of maintenance").await;
+    c.refused("cancelStorageMaintenance", &[("id", &second)]).await;
+    assert_eq!((c.events("MAINT.PREPARE.PS", "Completed").await, c.events("VOLUME.MIGRATE", "Completed").await), (1, 7));
 }

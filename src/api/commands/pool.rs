@@ -160,6 +160,70 @@ impl Run for DeleteStoragePool {
     }
 }
 
+/// Lists the pools that a volume could move to, and whether it fits there.
+#[derive(Command)]
+#[command(name = "findStoragePoolsForMigration", roles = "admin", answer = "storagepool", view = views::pool::StoragePool, since = "4.2")]
+pub struct FindStoragePoolsForMigration {
+    /// the ID of the volume
+    id: Owned<store::Volume>,
+    #[param(flatten)]
+    page: Paging,
+}
+impl Run for FindStoragePoolsForMigration {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let range = self.page.range(call)?;
+        let found = call.pools_for(&self.id.0, self.page.keyword.as_deref(), range).await?;
+        let (pools, fits): (Vec<_>, Vec<bool>) = found.rows.into_iter().unzip();
+        let mut shown = views::pool::of(call, pools).await?;
+        shown.iter_mut().zip(fits).for_each(|(pool, fits)| pool.suitableformigration = Some(fits));
+        Ok(Answer::list(found.count, shown))
+    }
+}
+
+/// Stops the VMs that use a pool and lets nothing new come to it.
+#[derive(Command)]
+#[command(
+    name = "enableStorageMaintenance",
+    roles = "admin",
+    answer = "storagepool",
+    view = views::pool::StoragePool,
+    event = "MAINT.PREPARE.PS",
+    job = "preparing storage pool for maintenance",
+    on = "id",
+    wrapper = "prepareprimarystorageformaintenanceresponse"
+)]
+pub struct EnableStorageMaintenance {
+    /// the ID of the pool
+    id: Ref<store::StoragePool>,
+}
+impl Run for EnableStorageMaintenance {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        answer(call, call.pool_maintain(call, self.id.0.id).await?).await
+    }
+}
+
+/// Opens a pool again and starts the VMs that were stopped for its maintenance.
+#[derive(Command)]
+#[command(
+    name = "cancelStorageMaintenance",
+    roles = "admin",
+    answer = "storagepool",
+    view = views::pool::StoragePool,
+    event = "MAINT.CANCEL.PS",
+    job = "canceling maintenance for storage pool",
+    on = "id",
+    wrapper = "cancelprimarystoragemaintenanceresponse"
+)]
+pub struct CancelStorageMaintenance {
+    /// the ID of the pool
+    id: Ref<store::StoragePool>,
+}
+impl Run for CancelStorageMaintenance {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        answer(call, call.pool_resume(call, self.id.0.id).await?).await
+    }
+}
+
 /// Lists storage providers.
 #[derive(Command)]
 #[command(name = "listStorageProviders", roles = "admin,resourceadmin", answer = "dataStoreProvider", view = views::pool::StorageProvider, since = "4.2")]
@@ -198,5 +262,8 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<ListStoragePools>();
     r.add::<UpdateStoragePool>();
     r.add::<DeleteStoragePool>();
+    r.add::<FindStoragePoolsForMigration>();
+    r.add::<EnableStorageMaintenance>();
+    r.add::<CancelStorageMaintenance>();
     r.add::<ListStorageProviders>();
 }

@@ -1,5 +1,7 @@
 //! Snapshots: taken, listed, deleted.
+use crate::declare::{AsTopic, Parameter};
 use crate::prelude::*;
+use crate::request::Given;
 use stratus_engine::snapshot::SnapshotList;
 use stratus_engine::snapshot_policy::PolicyCreate;
 
@@ -114,6 +116,43 @@ impl Run for DeleteSnapshot {
     }
 }
 
+/// A snapshot whose volume is worked on: the job waits its turn there.
+struct OfVolume(store::Snapshot);
+
+impl Parameter for OfVolume {
+    const KIND: &'static str = "uuid";
+    async fn take(call: &Call, given: &mut Given, name: &'static str, length: usize) -> Result<Self> {
+        <Owned<store::Snapshot> as Parameter>::take(call, given, name, length).await.map(|s| Self(s.0))
+    }
+}
+impl AsTopic for OfVolume {
+    fn topic(&self) -> Topic {
+        Topic { account: self.0.account_id, domain: self.0.domain_id, kind: Kind::Volume, id: self.0.volume_id }
+    }
+}
+
+/// Sets the volume of a snapshot back to what it was then; its VM must be off.
+#[derive(Command)]
+#[command(
+    name = "revertSnapshot",
+    roles = "all",
+    event = "SNAPSHOT.REVERT",
+    job = "reverting a volume to a snapshot",
+    on = "id",
+    since = "4.3"
+)]
+pub struct RevertSnapshot {
+    /// the ID of the snapshot
+    id: OfVolume,
+}
+
+impl Run for RevertSnapshot {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        call.snapshot_revert(call, self.id.0).await?;
+        Ok(Answer::success())
+    }
+}
+
 /// Makes recurring snapshots of a volume, or changes those of a kind that it has.
 #[derive(Command)]
 #[command(
@@ -195,6 +234,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<ListSnapshots>();
     r.add::<CreateSnapshot>();
     r.add::<DeleteSnapshot>();
+    r.add::<RevertSnapshot>();
     r.add::<CreateSnapshotPolicy>();
     r.add::<ListSnapshotPolicies>();
     r.add::<DeleteSnapshotPolicies>();

@@ -272,6 +272,42 @@ impl Run for UpdateVolume {
     }
 }
 
+/// Moves a volume that no running VM uses to another storage pool.
+#[derive(Command)]
+#[command(
+    name = "migrateVolume",
+    roles = "all",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.MIGRATE",
+    job = "migrating a volume",
+    on = "volumeid",
+    since = "3.0"
+)]
+pub struct MigrateVolume {
+    /// the ID of the pool
+    storageid: Ref<store::StoragePool>,
+    /// the ID of the volume
+    volumeid: Owned<store::Volume>,
+    /// true to move it under a running VM, which no hypervisor here can
+    #[param(since = "4.2")]
+    livemigrate: Option<bool>,
+}
+
+impl Run for MigrateVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let volume = self.volumeid.0;
+        if self.livemigrate == Some(true) && volume.vm_id.is_some() {
+            let vm = call.db.must::<store::Vm>(volume.vm_id.unwrap_or(0)).await?;
+            if vm.state == "Running" {
+                return Err(Error::Unsupported("No hypervisor here moves disks under a running VM (livemigrate); stop it first".into()));
+            }
+        }
+        let volume = call.volume_migrate(call, volume, self.storageid.0).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
 /// Deletes a volume that is not attached.
 #[derive(Command)]
 #[command(name = "deleteVolume", roles = "all", event = "VOLUME.DELETE")]
@@ -294,5 +330,6 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<DetachVolume>();
     r.add::<ResizeVolume>();
     r.add::<UpdateVolume>();
+    r.add::<MigrateVolume>();
     r.add::<DeleteVolume>();
 }

@@ -94,7 +94,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Snapshot>) -> Result<Vec<Sn
             created: Date(s.created),
             intervaltype: s.snapshot_type,
             zoneid: zones.get(&s.zone_id).map(|z| z.uuid.clone()),
-            revertable: false,
+            revertable: s.state == "BackedUp" && volume.is_some_and(|v| v.removed.is_none()),
             tags: tags.remove(&s.id).unwrap_or_default(),
             id: s.uuid,
             name: s.name,
