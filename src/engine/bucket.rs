@@ -18,7 +18,7 @@ pub struct BucketDraft {
     pub name: String,
     /// The region that was asked for, if any.
     pub location: Option<String>,
-    /// The ACL, as the door writes it.
+    /// The ACL, as the door writes it; empty for the owner's alone.
     pub acl: String,
     /// Most bytes in it.
     pub quota_bytes: Option<i64>,

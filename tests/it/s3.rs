@@ -235,6 +235,7 @@ async fn the_switch_works_live_and_buckets_are_seen_counted_and_bounded_by_nativ
     let file = server.dir().join("body");
     std::fs::write(&file, vec![1; 5000]).unwrap();
     s3(&["put-object", "--bucket", "native-made", "--key", "k", "--body", file.to_str().unwrap()]).await;
+    assert!(s3(&["get-bucket-acl", "--bucket", "native-made"]).await.contains("FULL_CONTROL"));
     let listed = native.list("listBuckets", "bucket", &[]).await;
     assert_eq!((listed[0]["size"].as_i64(), listed[0]["objects"].as_i64(), listed[0]["quota"].as_i64()), (Some(5000), Some(1), Some(1)));
     // A quota of nothing holds at once.

@@ -35,7 +35,7 @@ impl Run for Create {
             domain_id: owner.domain_id,
             name: self.name,
             location: None,
-            acl: "[]".into(),
+            acl: String::new(),
             quota_bytes,
         };
         let row = call.bucket_create(call, draft).await?;
