@@ -16,7 +16,7 @@ impl Execute for Registry {
         let meta = self.all().find(|m| m.name == job.command).ok_or_else(|| Error::UnknownCommand(job.command.clone()))?;
         let call = Call::new(engine, caller, meta.name, meta.event).in_job(job.id);
         let answer = match &meta.start {
-            Start::Run(run) => run(&call, Given::from_json(&job.command, &job.parameters)?).await?,
+            Start::Run(run) => run(&call, Given::from_json(&job.command, &job.parameters, &call.sealer)?).await?,
             Start::Create { finish, .. } => {
                 let id = job.instance_id.ok_or_else(|| Error::internal("a create job without its thing"))?;
                 finish(&call, id).await?

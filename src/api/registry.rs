@@ -65,7 +65,7 @@ impl Registry {
             let Some(description) = meta.job else { return Ok(None) };
             Ok(Some(JobDraft {
                 command: meta.name,
-                parameters: given.to_json()?,
+                parameters: given.to_json(&engine.sealer)?,
                 event: meta.event.unwrap_or("UNKNOWN"),
                 description: description.into(),
             }))

@@ -2,9 +2,15 @@
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use stratus_model::{Error, Result};
+use stratus_store::Sealer;
 
 /// Parameters in one request at most.
 const MOST: usize = 4096;
+
+/// Parameters that no job keeps in the clear.
+const SECRETS: [&str; 2] = ["password", "privatekey"];
+/// What marks such a value in a job's parameters.
+const SEALED: &str = "sealed:";
 
 /// A pair as it was sent, decoded.
 pub type Pair = (String, String);
@@ -54,13 +60,25 @@ impl Given {
         Ok(Self { values, command: command.to_lowercase() })
     }
     /// From a job's saved parameters.
-    pub fn from_json(command: &str, json: &str) -> Result<Self> {
-        let values: BTreeMap<String, String> = serde_json::from_str(json).map_err(Error::internal)?;
+    pub fn from_json(command: &str, json: &str, sealer: &Sealer) -> Result<Self> {
+        let mut values: BTreeMap<String, String> = serde_json::from_str(json).map_err(Error::internal)?;
+        for name in SECRETS {
+            let Some(sealed) = values.get(name).and_then(|v| v.strip_prefix(SEALED)) else { continue };
+            let clear = sealer.open(sealed)?;
+            values.insert(name.to_owned(), clear);
+        }
         Ok(Self { values, command: command.to_lowercase() })
     }
-    /// As a job saves them.
-    pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string(&self.values).map_err(Error::internal)
+    /// As a job saves them: what is secret sealed, because a job's row stays.
+    pub fn to_json(&self, sealer: &Sealer) -> Result<String> {
+        let mut kept = self.values.clone();
+        for name in SECRETS {
+            if let Some(value) = kept.get_mut(name) {
+                let sealed = sealer.seal(value.as_str())?;
+                *value = format!("{SEALED}{sealed}");
+            }
+        }
+        serde_json::to_string(&kept).map_err(Error::internal)
     }
     /// Takes a value out; an empty one counts as not given.
     pub fn take(&mut self, name: &str) -> Option<String> {
@@ -114,6 +132,16 @@ mod tests {
         assert_eq!(g.take("templateid").as_deref(), Some("a"));
         let maps = g.take_maps("tags").expect("a map");
         assert_eq!(maps[0]["Key"], "c");
+    }
+
+    #[test]
+    fn a_job_keeps_secrets_sealed() {
+        let sealer = Sealer::new(&[7; 32]);
+        let pairs = [("PrivateKey".to_owned(), "-----BEGIN".to_owned()), ("id".to_owned(), "1".to_owned())];
+        let kept = Given::new("x", pairs).expect("given").to_json(&sealer).expect("json");
+        assert!(!kept.contains("BEGIN") && kept.contains("\"id\":\"1\""), "{kept}");
+        let mut g = Given::from_json("x", &kept, &sealer).expect("reads");
+        assert_eq!(g.take("privatekey").as_deref(), Some("-----BEGIN"));
     }
 
     #[test]

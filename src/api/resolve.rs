@@ -63,6 +63,7 @@ pub(crate) struct Owned<T>(pub T);
 /// As [`Owned`], for ids that the contract lists as optional although nothing can be done without them.
 #[derive(Debug, Clone)]
 pub(crate) struct Due<T>(pub T);
+
 /// Whether things of a kind are no more to a caller than if they were not there: the machines and stores below a zone are their
 /// administrators' business, and an id that is refused differently from one that never was would tell that it is.
 fn hidden(call: &Call, kind: Kind) -> bool {

@@ -54,6 +54,7 @@ impl Engine {
     async fn account_cleanup(&self, call: &Call, account: &Account) -> Result<()> {
         let mine = || Query::live().eq("account_id", account.id);
         self.vms_end(call, &self.db.find::<Vm>(mine()).await?).await?;
+        self.snapshots_end(call, &self.db.find::<Snapshot>(mine()).await?).await?;
         for volume in self.db.find::<Volume>(mine().null("vm_id")).await? {
             self.volume_erase(call, volume).await?;
         }
@@ -87,6 +88,18 @@ impl Engine {
             }
             let draft = draft("expungeVirtualMachine", "VM.EXPUNGE", "expunging a VM of a deleted account", &parameters);
             jobs.push(self.job_submit(call, draft, crate::vm::topic(vm)).await?);
+        }
+        self.jobs_finish(&jobs).await
+    }
+
+    /// Deletes snapshots, each in a job of its own behind whatever is under way on it.
+    async fn snapshots_end(&self, call: &Call, snapshots: &[Snapshot]) -> Result<()> {
+        let mut jobs = Vec::new();
+        for s in snapshots {
+            let parameters = serde_json::json!({ "id": s.uuid }).to_string();
+            let draft = draft("deleteSnapshot", "SNAPSHOT.DELETE", "deleting a snapshot of a deleted account", &parameters);
+            let topic = Topic { account: s.account_id, domain: s.domain_id, kind: Kind::Snapshot, id: s.id };
+            jobs.push(self.job_submit(call, draft, topic).await?);
         }
         self.jobs_finish(&jobs).await
     }
@@ -217,6 +230,7 @@ async fn still_owned(tx: &mut Tx, id: i64) -> Result<Vec<String>> {
     let counts = [
         (live::<Vm>(tx, id).await?, "virtual machines"),
         (live::<Volume>(tx, id).await?, "volumes"),
+        (live::<Snapshot>(tx, id).await?, "snapshots"),
         (live::<Snapshot>(tx, id).await?, "snapshots"),
         (live::<Template>(tx, id).await?, "templates"),
         (live::<Network>(tx, id).await?, "networks"),
