@@ -159,6 +159,14 @@ async fn host_changes_the_vm(driver: &dyn Host, case: &HostCase) {
     assert!(driver.scale(host, vm).await.is_err(), "scale to less: has to fail while the VM runs");
     let other = VmSpec { name: NOBODY.to_owned(), ..vm.clone() };
     missing("scale of a VM that is not there", driver.scale(host, &other).await);
+    let nic = NicSpec { uuid: format!("{}-second", vm.uuid), mac: "06:00:00:00:c0:de".into(), ..vm.nics[0].clone() };
+    for rule in ["plug", "plug of a NIC that is there"] {
+        ok(rule, driver.plug(host, &vm.name, &nic).await);
+    }
+    for rule in ["unplug", "unplug of a NIC that is gone"] {
+        ok(rule, driver.unplug(host, &vm.name, &nic).await);
+    }
+    missing("plug into a VM that is not there", driver.plug(host, NOBODY, &nic).await);
     ok("taking out of an empty drive", driver.change_iso(host, &vm.name, None).await);
     let nothing = IsoSpec { iso: NOBODY.to_owned(), store: NOBODY.to_owned() };
     assert!(driver.change_iso(host, &vm.name, Some(&nothing)).await.is_err(), "an ISO that is not there: has to fail");

@@ -169,6 +169,10 @@ pub trait Host: Send + Sync {
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
     /// Gives a running VM the CPU and memory of `vm`, which are no less than it has.
     async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError>;
+    /// Connects a running VM to one more network.
+    async fn plug(&self, host: &str, vm: &str, nic: &NicSpec) -> Result<(), DriverError>;
+    /// Takes a NIC from a running VM.
+    async fn unplug(&self, host: &str, vm: &str, nic: &NicSpec) -> Result<(), DriverError>;
     /// Puts an ISO into the drive of a running VM, or takes out what is there.
     async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Result<(), DriverError>;
     /// Keeps a VM as it is. `host` is where it runs or, when it is stopped, one that reaches its disks.

@@ -42,6 +42,8 @@ pub struct Engine {
     pub server: Server,
     /// Jobs at work in this process.
     pub jobs: Jobs,
+    /// What VMs did, as their hosts last told.
+    pub figures: crate::figures::Figures,
     /// Changes of security groups' members that hosts are not told of yet.
     pub group_changes: GroupChanges,
     /// API calls counted in this process.
@@ -63,6 +65,7 @@ impl Engine {
             allocators: config.allocators,
             settings,
             jobs: Jobs::new(),
+            figures: Default::default(),
             group_changes: GroupChanges::default(),
             throttle: Throttle::default(),
             server,

@@ -129,3 +129,15 @@ impl Engine {
         Ok(Listing { count: self.db.count::<OsCategory>(q.clone()).await?, rows: self.db.find(q.page(page.0, page.1)).await? })
     }
 }
+
+impl Engine {
+    /// The type of what runs no guest of its own: data ISOs.
+    pub async fn os_type_none(&self) -> Result<OsType> {
+        let other = Query::all().eq("name", "None");
+        let found = match self.db.find_one::<OsType>(other).await? {
+            Some(os) => Some(os),
+            None => self.db.find_one(Query::all()).await?,
+        };
+        found.ok_or_else(|| stratus_model::Error::internal("there are no OS types"))
+    }
+}

@@ -16,6 +16,7 @@ impl Engine {
             let mut forgotten = engine.clock.now();
             // The first sample at once, so that a chart begins when the server does.
             let mut sampled = 0;
+            let mut figures = 0;
             let mut cleaned = engine.clock.now();
             let mut polled = engine.clock.now();
             let mut looked = engine.clock.now();
@@ -38,6 +39,13 @@ impl Engine {
                 if now - polled >= engine.settings.number("snapshot.poll.interval").max(1) * 1_000_000 {
                     polled = now;
                     report("snapshots", engine.snapshots_due().await);
+                }
+                // In milliseconds, unlike the other intervals.
+                if now - figures >= engine.settings.number("vm.stats.interval").max(1000) * 1000 {
+                    figures = now;
+                    if let Err(e) = engine.figures_read().await {
+                        tracing::warn!(error = %e, "figures of VMs: failed, tried again later");
+                    }
                 }
                 if now - forgotten >= 60_000_000 {
                     forgotten = now;

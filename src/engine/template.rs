@@ -7,7 +7,7 @@ use crate::{Call, Engine, ListScope, Listing};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stratus_model::{Error, Kind, Limit, Result, Role};
-use stratus_store::{Account, ImageStore, OsType, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Zone};
+use stratus_store::{Account, ImageStore, OsType, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Vm, Zone};
 use uuid::Uuid;
 
 pub use crate::template_fetch::seed_templates;
@@ -109,6 +109,12 @@ pub struct TemplateList {
     pub removed: bool,
     /// ISOs instead.
     pub iso: bool,
+    /// Bootable or not.
+    pub bootable: Option<bool>,
+    /// Public or not.
+    pub public: Option<bool>,
+    /// Ready in the zone or not.
+    pub ready: Option<bool>,
     /// First row and number of rows.
     pub page: (i64, i64),
 }
@@ -154,6 +160,11 @@ pub struct TemplatePermissionUpdate {
 fn check_register(t: &mut Template) -> Result<()> {
     if t.name.trim().is_empty() {
         return Err(Error::invalid("name", "must not be empty"));
+    }
+    if t.is_iso {
+        t.format = "ISO".into();
+        t.hypervisor = None;
+        return check_url(t.url.as_deref().unwrap_or_default(), &t.format);
     }
     let given = t.hypervisor.clone().unwrap_or_default();
     let known = HYPERVISORS.iter().find(|(h, _)| h.eq_ignore_ascii_case(given.trim()));
@@ -213,8 +224,7 @@ impl Engine {
             uuid: Uuid::new_v4().to_string(),
             account_id: owner.id,
             domain_id: owner.domain_id,
-            is_iso: false,
-            is_bootable: true,
+            is_bootable: row.is_bootable || !row.is_iso,
             template_type: if row.is_routing { "ROUTING" } else { "USER" }.into(),
             cross_zones: ask.zone.is_none(),
             details: (!ask.details.is_empty()).then(|| serde_json::to_string(&ask.details)).transpose().map_err(Error::internal)?,
@@ -287,7 +297,12 @@ impl Engine {
             return Err(Error::Denied("The filter all is for root administrators".into()));
         }
         let start = || if ask.removed && call.caller.is_root() { Query::all() } else { Query::live() };
-        let mut q = start().eq("is_iso", ask.iso).eq_opt("id", ask.id).eq_opt("name", ask.name.as_deref());
+        let mut q = start()
+            .eq("is_iso", ask.iso)
+            .eq_opt("id", ask.id)
+            .eq_opt("name", ask.name.as_deref())
+            .eq_opt("is_bootable", ask.bootable)
+            .eq_opt("is_public", ask.public);
         if let Some(h) = &ask.hypervisor {
             let word = HYPERVISORS.iter().find(|(k, _)| k.eq_ignore_ascii_case(h)).map_or(h.as_str(), |(k, _)| k);
             q = q.eq("hypervisor", word);
@@ -303,6 +318,11 @@ impl Engine {
         let mut at = start().eq_opt("zone_id", ask.zone).key_in::<Template>("template_id", "id", q);
         if ask.id.is_none() && ask.filter.ready_only() {
             at = at.eq("state", DOWNLOADED);
+        }
+        match ask.ready {
+            Some(true) => at = at.eq("state", DOWNLOADED),
+            Some(false) => at = at.ne("state", DOWNLOADED),
+            None => {}
         }
         let (offset, limit) = ask.page;
         let count = self.db.count::<TemplateStore>(at.clone()).await?;
@@ -332,15 +352,16 @@ impl Engine {
 
     /// Refuses a template that the caller may not use or that is not ready in a zone.
     pub async fn template_usable(&self, call: &Call, template: &Template, zone: i64) -> Result<()> {
+        let kind = if template.is_iso { Kind::Iso } else { Kind::Template };
         let seen = call.templates_seen(Query::live().eq("id", template.id)).await?;
         if template.removed.is_some() || self.db.count::<Template>(seen).await? == 0 {
-            return Err(Error::not_found(Kind::Template, &template.uuid));
+            return Err(Error::not_found(kind, &template.uuid));
         }
         let at = self.db.find_one::<TemplateStore>(Query::live().eq("template_id", template.id).eq("zone_id", zone)).await?;
         match at {
             Some(at) if at.state == DOWNLOADED => Ok(()),
             at => Err(Error::State {
-                kind: Kind::Template,
+                kind,
                 id: template.uuid.clone(),
                 state: at.map_or_else(|| "not in this zone".into(), |at| at.state),
                 why: "it must be ready in the zone".into(),
@@ -388,6 +409,12 @@ impl Engine {
 
     /// Deletes a template in a zone or everywhere; VMs made of it go on.
     pub async fn template_delete(&self, call: &Call, template: Template, zone: Option<i64>) -> Result<()> {
+        let attached = Query::live().eq("iso_id", template.id).eq_opt("zone_id", zone);
+        let attached = self.db.count::<Vm>(attached).await?;
+        if template.is_iso && attached > 0 {
+            let why = format!("it is in the drive of {attached} virtual machines; detach it first");
+            return Err(Error::InUse { kind: Kind::Iso, id: template.uuid, why });
+        }
         let at = self.db.find::<TemplateStore>(Query::live().eq("template_id", template.id)).await?;
         let (going, staying): (Vec<_>, Vec<_>) = at.into_iter().partition(|p| zone.is_none_or(|z| z == p.zone_id));
         if let (Some(_), true) = (zone, going.is_empty()) {
@@ -405,6 +432,40 @@ impl Engine {
         }
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { forget(tx, &call, template, going).await })).await
+    }
+
+    /// Brings an ISO or template to another zone, from where it came.
+    pub async fn template_copy(&self, call: &Call, template: &Template, from: Option<&Zone>, to: &Zone) -> Result<TemplateInZone> {
+        if from.is_some_and(|f| f.id == to.id) {
+            return Err(Error::invalid("destzoneid", "must not be the zone that it comes from"));
+        }
+        if template.url.is_none() {
+            return Err(Error::Unsupported(format!(
+                "{} was not registered from a URL and cannot be brought to another zone",
+                template.name
+            )));
+        }
+        if let Some(from) = from {
+            self.template_usable(call, template, from.id).await?;
+        }
+        let there = Query::live().eq("template_id", template.id).eq("zone_id", to.id);
+        let at = match self.db.find_one::<TemplateStore>(there).await? {
+            Some(at) => at,
+            None => {
+                let store = self.stores_for(Some(to)).await?.first().map_or(0, |s| s.1);
+                let mut at = waiting(template.id, store, to.id, call.now());
+                self.db
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.insert(&mut at).await?;
+                            Ok(at)
+                        })
+                    })
+                    .await?
+            }
+        };
+        self.template_fetch(call, at.id).await?;
+        Ok(TemplateInZone { template: template.clone(), at: self.db.must(at.id).await? })
     }
 
     /// The names of the accounts that a template is shared with.

@@ -165,6 +165,9 @@ impl Engine {
             return Err(Error::not_found(Kind::Zone, ask.zone.uuid));
         }
         self.template_usable(call, &ask.template, ask.zone.id).await?;
+        if ask.template.is_iso {
+            self.bootable_iso(&mut ask)?;
+        }
         if ask.offering.is_system || !self.offering_visible(call, &ask.offering).await? {
             return Err(Error::not_found(Kind::ServiceOffering, ask.offering.uuid));
         }
@@ -182,6 +185,21 @@ impl Engine {
         }
         self.vm_networks(call, &mut ask).await?;
         Ok(ask)
+    }
+
+    /// A VM from an ISO is blank: somebody says for which hypervisor, and how large its root disk is.
+    fn bootable_iso(&self, ask: &mut VmCreate) -> Result<()> {
+        if !ask.template.is_bootable {
+            return Err(Error::invalid("templateid", format!("ISO {} is not bootable", ask.template.name)));
+        }
+        if ask.disk.is_none() {
+            return Err(Error::invalid("diskofferingid", "a virtual machine from an ISO needs the disk offering of its root disk"));
+        }
+        let Some(hypervisor) = &ask.hypervisor else {
+            return Err(Error::invalid("hypervisor", "is needed to make a virtual machine from an ISO"));
+        };
+        ask.hypervisor = Some(self.hypervisor(hypervisor)?);
+        Ok(())
     }
 
     /// The networks and groups of a new VM: a basic zone has one guest network and puts VMs into `default` unless told otherwise.
@@ -256,6 +274,7 @@ impl Engine {
             zone_id: ask.zone.id,
             last_host_id: ask.host,
             template_id: ask.template.id,
+            iso_id: ask.template.is_iso.then_some(ask.template.id),
             service_offering_id: ask.offering.id,
             disk_offering_id: ask.disk.as_ref().map(|d| d.0.id),
             os_type_id: ask.template.os_type_id,
@@ -403,6 +422,17 @@ fn volumes_of(ask: &VmCreate, vm: &Vm) -> Vec<Volume> {
         created: vm.created,
         ..Default::default()
     };
+    if let (true, Some((disk, size))) = (ask.template.is_iso, &ask.disk) {
+        return vec![Volume {
+            uuid: Uuid::new_v4().to_string(),
+            volume_type: "ROOT".into(),
+            size_bytes: disk_bytes(disk, *size),
+            disk_offering_id: Some(disk.id),
+            device_id: Some(0),
+            delete_with_vm: true,
+            ..base
+        }];
+    }
     let mut all = vec![Volume {
         uuid: Uuid::new_v4().to_string(),
         volume_type: "ROOT".into(),

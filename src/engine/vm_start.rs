@@ -58,13 +58,14 @@ impl Engine {
             _ => drop(self.vm_move(id, VmEvent::StartRequested, "only a stopped VM can be started", Vec::new()).await?),
         }
         let mut plan = StartVm { vm: id, wanted_host: host, ..Default::default() };
-        let mut failure = None;
+        // The first host's own complaint says more than that in the end no other was left.
+        let mut failure: Option<Error> = None;
         for attempt in 0..ATTEMPTS {
             match START_VM.run(call, attempt, plan.clone()).await {
                 Ok(_) => return self.db.must(id).await,
                 Err(e) => {
                     let again = e.codes().api == 534 && host.is_none();
-                    failure = Some(e);
+                    failure.get_or_insert(e);
                     match self.host_tried(call, attempt).await? {
                         Some(tried) if again => plan.avoid.push(tried),
                         _ => break,
@@ -73,7 +74,13 @@ impl Engine {
             }
         }
         self.vm_start_failed(call, id).await?;
-        Err(failure.unwrap_or_else(|| Error::internal("a start without attempt")))
+        Err(match failure {
+            Some(Error::Unavailable(_)) if !call.caller.is_root() => {
+                Error::Unavailable(format!("Unable to start virtual machine {}: the hosts that were tried refused it", vm.uuid))
+            }
+            Some(e) => e,
+            None => Error::internal("a start without attempt"),
+        })
     }
 
     /// The host of an attempt that was unwound.
@@ -123,8 +130,9 @@ impl Engine {
     }
 
     /// Hosts for a demand, as the allocator that the settings or the offering name proposes them.
-    pub(crate) async fn place_candidates(&self, demand: &Demand, _offering: &ServiceOffering) -> Result<Vec<Host>> {
-        let named = self.settings.text("host.allocators.order");
+    pub(crate) async fn place_candidates(&self, demand: &Demand, offering: &ServiceOffering) -> Result<Vec<Host>> {
+        let planner = offering.deployment_planner.clone().or_else(|| self.settings.text("vm.deployment.planner"));
+        let named = crate::allocators::of_planner(planner.as_deref()).or_else(|| self.settings.text("vm.allocation.algorithm"));
         let allocator = self.allocators.host(named.as_deref()).ok_or_else(|| Error::internal("no host allocator"))?;
         let mut found = allocator.candidates(self, demand, UP_TO).await?;
         // An allocator from outside may not know of dedications.
@@ -506,9 +514,10 @@ impl Engine {
             hypervisor: vm.hypervisor.clone(),
             bytes: volume.size_bytes,
             tags: tags(wanted.as_deref()),
+            account: vm.account_id,
             avoid: Vec::new(),
         };
-        let named = self.settings.text("storage.pool.allocators.order");
+        let named = self.settings.text("vm.allocation.algorithm");
         let allocator = self.allocators.pool(named.as_deref()).ok_or_else(|| Error::internal("no pool allocator"))?;
         loop {
             let found = allocator.candidates(self, &demand, UP_TO).await?;

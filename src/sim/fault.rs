@@ -36,6 +36,8 @@ ops! {
     Reboot "reboot" "`Host::reboot`",
     Migrate "migrate" "`Host::migrate`",
     Scale "scale" "`Host::scale`",
+    Plug "plug" "`Host::plug`",
+    Unplug "unplug" "`Host::unplug`",
     ChangeIso "change-iso" "`Host::change_iso`",
     VmKeep "vm-keep" "`Host::keep`",
     VmRevert "vm-revert" "`Host::revert`",

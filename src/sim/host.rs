@@ -6,7 +6,9 @@ use crate::world::{HostRecord, HostState, Record, Vm, answering, drop_rules, mem
 use async_trait::async_trait;
 use std::borrow::Cow::{Borrowed, Owned};
 use std::sync::atomic::Ordering;
-use stratus_drivers::{DiskSpec, DriverError, Host, HostFacts, IsoSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec};
+use stratus_drivers::{
+    DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -35,6 +37,12 @@ impl Host for Sim {
     }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
         self.run(Op::Scale, &[host, &vm.name], || self.vm_scale(host, vm)).await
+    }
+    async fn plug(&self, host: &str, vm: &str, nic: &NicSpec) -> Done {
+        self.run(Op::Plug, &[host, vm, &nic.uuid], || self.nic_plug(host, vm, nic)).await
+    }
+    async fn unplug(&self, host: &str, vm: &str, nic: &NicSpec) -> Done {
+        self.run(Op::Unplug, &[host, vm, &nic.uuid], || self.nic_unplug(host, vm, nic)).await
     }
     async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Done {
         self.run(Op::ChangeIso, &[host, vm], || self.iso_change(host, vm, iso)).await

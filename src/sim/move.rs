@@ -2,7 +2,7 @@
 use crate::Sim;
 use crate::world::{Record, Vm, answering, drop_rules, memory};
 use std::borrow::Cow::Borrowed;
-use stratus_drivers::{DriverError, IsoSpec, PowerState, VmReport, VmSnapshotSpec, VmSpec};
+use stratus_drivers::{DriverError, IsoSpec, NicSpec, PowerState, VmReport, VmSnapshotSpec, VmSpec};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -76,6 +76,20 @@ impl Sim {
                 return Err(DriverError::Missing(format!("ISO {iso} on store {store}")));
             }
             sim.vm_change(host, vm, |vm| vm.spec.iso = iso.cloned())
+        })
+    }
+
+    pub(crate) fn nic_plug(&self, host: &str, name: &str, nic: &NicSpec) -> Done {
+        self.with_vm(host, name, |sim, vm| match vm.spec.nics.iter().any(|n| n.uuid == nic.uuid) {
+            true => Ok(()),
+            false => sim.vm_change(host, vm, |vm| vm.spec.nics.push(nic.clone())),
+        })
+    }
+
+    pub(crate) fn nic_unplug(&self, host: &str, name: &str, nic: &NicSpec) -> Done {
+        self.with_vm(host, name, |sim, vm| match vm.spec.nics.iter().any(|n| n.uuid == nic.uuid) {
+            true => sim.vm_change(host, vm, |vm| vm.spec.nics.retain(|n| n.uuid != nic.uuid)),
+            false => Ok(()),
         })
     }
 

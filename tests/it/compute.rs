@@ -24,6 +24,9 @@ on_both! {
     vms_of_an_anti_affinity_group_run_apart in &super::hosts(6);
     vm_snapshots_bring_disks_back in stratus::simulate::BUILT_IN;
     details_are_kept_beside_things in stratus::simulate::BUILT_IN;
+    an_iso_is_registered_attached_and_booted in stratus::simulate::BUILT_IN;
+    allocators_choose_as_they_are_named in &super::hosts(6);
+    nics_come_and_go in &super::advanced();
 }
 
 /// The built-in zone with this many hosts.
@@ -37,6 +40,29 @@ fn hosts(n: usize) -> String {
         host
     };
     *hosts = (0..n).map(host).collect();
+    zone.to_string()
+}
+
+/// An advanced zone with two hosts, without public addresses.
+fn advanced() -> String {
+    let mut zone: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
+    let z = &mut zone["zones"][0];
+    z["networktype"] = "Advanced".into();
+    z["securitygroupenabled"] = false.into();
+    z["guestcidraddress"] = "10.1.1.0/24".into();
+    z["physical_networks"] = serde_json::json!([{
+        "name": "wires", "vlan": "100-200", "isolationmethods": ["VLAN"], "broadcastdomainrange": "Zone",
+        "traffictypes": [{ "typ": "Guest" }, { "typ": "Management" }, { "typ": "Public" }],
+        "providers": [{ "broadcastdomain": "ZONE", "name": "VirtualRouter" }]
+    }]);
+    z["ipranges"] = serde_json::json!([
+        { "startip": "192.168.2.2", "endip": "192.168.2.20", "netmask": "255.255.255.0", "vlan": 50, "gateway": "192.168.2.1" }
+    ]);
+    let pod = z["pods"][0].as_object_mut().unwrap();
+    for gone in ["guestIpRanges", "publicIpRanges"] {
+        pod.remove(gone);
+    }
+    z.as_object_mut().unwrap().remove("publicIpRanges");
     zone.to_string()
 }
 
@@ -229,6 +255,7 @@ async fn a_running_vm_moves(c: TestCloud) {
 }
 
 async fn maintenance_drains_a_host(c: TestCloud) {
+    c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", "firstfit")]).await;
     let vms = [c.deploy().await, c.deploy().await, c.deploy().await];
     let host = c.engine.db.must::<Host>(c.vm(&vms[0]).await.host_id.unwrap()).await.unwrap();
     c.sim.inject(Fault::nth(Op::Migrate, 2, FaultKind::Fail(DriverError::Failed("no".into()))));
@@ -465,4 +492,159 @@ async fn details_are_kept_beside_things(c: TestCloud) {
     let e = c.try_as(&ann, "addResourceDetail", &ask).await.unwrap_err();
     assert_eq!(e.codes().api, 432, "{e}");
     let _ = id;
+}
+
+async fn an_iso_is_registered_attached_and_booted(c: TestCloud) {
+    let os = c.first("listOsTypes", "ostype", &[]).await;
+    let ask = [("name", "tools"), ("displaytext", "t"), ("url", "http://example.org/tools.iso"), ("zoneid", &*c.zone)];
+    c.fails("registerIso", &ask, 431, "ostypeid").await;
+    let ask = [&ask[..], &[("ostypeid", &os), ("ispublic", "true")]].concat();
+    let made = c.ask("registerIso", &ask).await["iso"][0].clone();
+    assert_eq!((&made["format"], &made["isready"], &made["bootable"]), (&"ISO".into(), &true.into(), &true.into()), "{made}");
+    let iso = made["id"].as_str().unwrap().to_owned();
+    let data =
+        [("name", "data"), ("displaytext", "d"), ("url", "http://example.org/data.iso"), ("zoneid", &*c.zone), ("bootable", "false")];
+    let data = c.ask("registerIso", &data).await["iso"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(c.ask("listIsos", &[("bootable", "true")]).await["count"], 1);
+    assert_eq!(c.ask("listIsos", &[("isofilter", "executable")]).await["count"], 2);
+    assert_eq!(c.ask("listTemplates", &[("templatefilter", "self")]).await["count"], Value::Null, "an ISO is no template");
+    let vm = c.deploy().await;
+    let name = c.vm(&vm).await.instance_name;
+    let drive = || c.sim.inventory().hosts.values().find_map(|h| h.vms.get(&name).cloned()).unwrap().iso;
+    c.fails("detachIso", &[("virtualmachineid", &vm)], 431, "no ISO").await;
+    let with = c.ask("attachIso", &[("virtualmachineid", &vm), ("id", &iso)]).await["virtualmachine"].clone();
+    assert_eq!((&with["isoid"], &with["isoname"], drive()), (&iso.as_str().into(), &"tools".into(), Some(iso.clone())));
+    assert_eq!(c.ask("listVirtualMachines", &[("isoid", &iso)]).await["count"], 1);
+    c.fails("deleteIso", &[("id", &iso)], 536, "detach").await;
+    c.ask("stopVirtualMachine", &[("id", &vm)]).await;
+    c.ask("startVirtualMachine", &[("id", &vm)]).await;
+    assert_eq!(drive(), Some(iso.clone()), "it stays in the drive");
+    c.ask("detachIso", &[("virtualmachineid", &vm)]).await;
+    assert_eq!(drive(), None);
+    // A VM from an ISO: blank, its root disk as large as a disk offering says.
+    let disk = c.first("listDiskOfferings", "diskoffering", &[("name", "Small")]).await;
+    let boot = [("zoneid", &*c.zone), ("templateid", &*iso), ("serviceofferingid", &*c.offering)];
+    c.fails("deployVirtualMachine", &boot, 431, "diskofferingid").await;
+    let boot = [&boot[..], &[("diskofferingid", &*disk)]].concat();
+    c.fails("deployVirtualMachine", &boot, 431, "hypervisor").await;
+    let blank = c.ask("deployVirtualMachine", &[&boot[..], &[("hypervisor", "simulator")]].concat()).await["virtualmachine"].clone();
+    assert_eq!((&blank["state"], &blank["isoid"]), (&"Running".into(), &iso.as_str().into()), "{blank}");
+    let root = c.ask("listVolumes", &[("virtualmachineid", blank["id"].as_str().unwrap())]).await;
+    assert_eq!((&root["count"], &root["volume"][0]["type"], &root["volume"][0]["size"]), (&1.into(), &"ROOT".into(), &(5i64 << 30).into()));
+    let bad = [("zoneid", &*c.zone), ("templateid", &*data), ("serviceofferingid", &*c.offering), ("diskofferingid", &*disk)];
+    c.fails("deployVirtualMachine", &[&bad[..], &[("hypervisor", "simulator")]].concat(), 431, "not bootable").await;
+    c.ask("updateIso", &[("id", &data), ("name", "data2")]).await;
+    assert_eq!(c.ask("listIsoPermissions", &[("id", &iso)]).await["templatepermission"]["ispublic"], true);
+    c.ask("updateIsoPermissions", &[("id", &iso), ("ispublic", "false")]).await;
+    c.fails("deleteIso", &[("id", &c.template)], 431, "ISO").await;
+    c.ask("deleteIso", &[("id", &data)]).await;
+    c.settled("ISOs").await;
+    assert_eq!(c.engine.figures_read().await.unwrap(), 2);
+    let shown = c.ask("listVirtualMachines", &[("id", &vm)]).await["virtualmachine"][0].clone();
+    assert_eq!((&shown["cpuused"], &shown["networkkbsread"]), (&"0%".into(), &0.into()), "{shown}");
+    let network = c.first("listNetworks", "network", &[]).await;
+    c.fails("addNicToVirtualMachine", &[("virtualmachineid", &vm), ("networkid", &network)], 431, "Basic").await;
+}
+
+async fn allocators_choose_as_they_are_named(c: TestCloud) {
+    let ann = c.user("ann").await;
+    let all = c.engine.db.find::<Host>(Query::live()).await.unwrap();
+    let set = async |value: &str| {
+        c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", value)]).await;
+    };
+    let spread = async |n: usize| {
+        let mut on = Vec::new();
+        for _ in 0..n {
+            let vm = c.try_deploy(&ann, &[]).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
+            on.push(c.vm(&vm).await.host_id.unwrap());
+        }
+        on
+    };
+    set("firstfit").await;
+    assert_eq!(spread(3).await, [all[0].id; 3]);
+    set("userdispersing").await;
+    let others: BTreeSet<i64> = spread(5).await.into_iter().collect();
+    assert_eq!((others.len(), others.contains(&all[0].id)), (5, false), "{others:?}");
+    set("random").await;
+    let on: BTreeSet<i64> = spread(12).await.into_iter().collect();
+    assert!(on.len() > 1, "{on:?}");
+    set("userconcentratedpod_firstfit").await;
+    assert_eq!(spread(1).await, [all[0].id]);
+    // A planner of the offering goes before the setting.
+    let own = [("cpunumber", "1"), ("cpuspeed", "100"), ("memory", "128"), ("deploymentplanner", "UserDispersingPlanner")];
+    let own = c.offering("dispersing", &own).await;
+    set("firstfit").await;
+    let bob = c.user("bob").await;
+    let ask = [("zoneid", &*c.zone), ("templateid", &*c.template), ("serviceofferingid", &*own)];
+    let mut on = BTreeSet::new();
+    for _ in 0..6 {
+        let vm = c.try_as(&bob, "deployVirtualMachine", &ask).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
+        on.insert(c.vm(&vm).await.host_id.unwrap());
+    }
+    assert_eq!(on.len(), 6);
+    c.settled("allocators").await;
+}
+
+async fn nics_come_and_go(c: TestCloud) {
+    let offering = c.first("listNetworkOfferings", "networkoffering", &[("name", "DefaultSharedNetworkOffering")]).await;
+    let mut networks = Vec::new();
+    for (name, vlan, net) in [("one", "301", "10.9.1"), ("two", "302", "10.9.2")] {
+        let (gateway, first, last) = (format!("{net}.1"), format!("{net}.10"), format!("{net}.20"));
+        let ask = [
+            ("name", name),
+            ("displaytext", name),
+            ("networkofferingid", &*offering),
+            ("zoneid", &*c.zone),
+            ("vlan", vlan),
+            ("gateway", &*gateway),
+            ("netmask", "255.255.255.0"),
+            ("startip", &*first),
+            ("endip", &*last),
+        ];
+        networks.push(c.ask("createNetwork", &ask).await["network"]["id"].as_str().unwrap().to_owned());
+    }
+    let vm = c.try_deploy(&c.admin.clone(), &[("networkids", &networks[0])]).await.unwrap()["virtualmachine"].clone();
+    let id = vm["id"].as_str().unwrap();
+    let ask = [("virtualmachineid", id), ("networkid", &*networks[1]), ("ipaddress", "10.9.2.15")];
+    for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
+        c.sim.inject(Fault::nth(Op::Plug, 1, kind));
+        assert!(c.try_as(&c.admin.clone(), "addNicToVirtualMachine", &ask).await.is_err());
+        c.settled("a NIC that was not plugged").await;
+    }
+    let with = c.ask("addNicToVirtualMachine", &ask).await["virtualmachine"].clone();
+    let nics = with["nic"].as_array().unwrap();
+    assert_eq!((nics.len(), &nics[1]["ipaddress"], &nics[1]["isdefault"]), (2, &"10.9.2.15".into(), &false.into()), "{with}");
+    c.settled("a second NIC").await;
+    c.fails("addNicToVirtualMachine", &ask, 536, "has a NIC").await;
+    let (first, second) = (nics[0]["id"].as_str().unwrap(), nics[1]["id"].as_str().unwrap());
+    c.fails("removeNicFromVirtualMachine", &[("virtualmachineid", id), ("nicid", first)], 431, "default").await;
+    let swapped =
+        c.ask("updateDefaultNicForVirtualMachine", &[("virtualmachineid", id), ("nicid", second)]).await["virtualmachine"].clone();
+    assert_eq!((&swapped["nic"][0]["isdefault"], &swapped["nic"][1]["isdefault"]), (&false.into(), &true.into()));
+    let left = c.ask("removeNicFromVirtualMachine", &[("virtualmachineid", id), ("nicid", first)]).await["virtualmachine"].clone();
+    assert_eq!(left["nic"].as_array().unwrap().len(), 1);
+    c.settled("the first NIC is gone").await;
+    c.ask("stopVirtualMachine", &[("id", id)]).await;
+    c.ask("addNicToVirtualMachine", &[("virtualmachineid", id), ("networkid", &networks[0])]).await;
+    c.ask("startVirtualMachine", &[("id", id)]).await;
+    let seen = c.sim.inventory().hosts.values().find_map(|h| h.vms.get(&format!("i-2-{}-VM", 1)).cloned());
+    assert!(seen.is_none_or(|v| v.nics.len() == 2));
+    c.settled("started with both").await;
+}
+
+/// The two of `samples/allocators`, in force by their name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn allocators_from_outside_are_put_in_force_by_name() {
+    use stratus_sample_allocators::{EmptiestHost, FullestPool, NAME};
+    let allocators = stratus_engine::allocators::Allocators::default().with_host(Box::new(EmptiestHost)).with_pool(Box::new(FullestPool));
+    let c = TestCloud::with(false, &hosts(4), allocators).await.unwrap();
+    c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", NAME)]).await;
+    let mut on = Vec::new();
+    for _ in 0..8 {
+        let id = c.deploy().await;
+        on.push(c.vm(&id).await.host_id.unwrap());
+    }
+    let first: BTreeSet<&i64> = on[..4].iter().collect();
+    assert_eq!((first.len(), &on[..4]), (4, &on[4..]), "always the host with most free memory");
+    c.settled("allocators from outside").await;
 }

@@ -20,6 +20,7 @@ mod hypervisor_capability;
 mod image_store;
 mod instance_group;
 mod ip_range;
+mod iso;
 mod job;
 mod ldap;
 mod limit;
@@ -75,6 +76,7 @@ pub(crate) fn register(r: &mut Registry) {
     image_store::register(r);
     instance_group::register(r);
     ip_range::register(r);
+    iso::register(r);
     job::register(r);
     ldap::register(r);
     limit::register(r);

@@ -48,6 +48,9 @@ impl Run for List {
             tags: self.tags.0,
             removed: self.showremoved.unwrap_or(false),
             iso: false,
+            bootable: None,
+            public: None,
+            ready: None,
             page,
         };
         let found = call.template_list(call, ask).await?;
@@ -134,7 +137,7 @@ impl Run for Register {
             tag: self.templatetag,
             ..Default::default()
         };
-        let zone = zone(call, &self.zoneid).await?;
+        let zone = zone_of(call, &self.zoneid).await?;
         let details = self.details.map(|d| d.merged()).unwrap_or_default();
         let made = call.template_register(call, &owner, TemplateRegister { template, zone, details }).await?;
         Ok(Answer::list(made.len() as i64, view::of(call, made).await?))
@@ -230,7 +233,7 @@ impl Create for Make {
 }
 
 /// The zone with this ID; none for `-1`, which means all of them.
-async fn zone(call: &Call, id: &str) -> Result<Option<store::Zone>> {
+pub(crate) async fn zone_of(call: &Call, id: &str) -> Result<Option<store::Zone>> {
     match id.trim().parse::<i64>() {
         Ok(-1) => Ok(None),
         Ok(n) => {
@@ -315,17 +318,21 @@ pub struct ListPermissions {
 }
 impl Run for ListPermissions {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let template = self.id.0;
-        let account = Texts(call.template_permissions(&template).await?);
-        let domain = call.db.get::<store::Domain>(template.domain_id).await?;
-        Ok(Answer::one(view::TemplatePermissions {
-            id: template.uuid,
-            ispublic: template.is_public,
-            domainid: domain.filter(|_| call.caller.is_admin()).map(|d| d.uuid),
-            account,
-            projectids: None,
-        }))
+        permissions(call, self.id.0).await
     }
+}
+
+/// Whom a template or ISO is shared with.
+pub(crate) async fn permissions(call: &Call, template: store::Template) -> Result<Answer> {
+    let account = Texts(call.template_permissions(&template).await?);
+    let domain = call.db.get::<store::Domain>(template.domain_id).await?;
+    Ok(Answer::one(view::TemplatePermissions {
+        id: template.uuid,
+        ispublic: template.is_public,
+        domainid: domain.filter(|_| call.caller.is_admin()).map(|d| d.uuid),
+        account,
+        projectids: None,
+    }))
 }
 
 /// Changes whom a template is shared with.

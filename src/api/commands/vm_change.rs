@@ -2,6 +2,8 @@
 use crate::prelude::*;
 use stratus_engine::VmAssign;
 
+found!(Nic owned);
+
 /// Gives a VM a new password; its template must be able to set one. A running VM is restarted for it.
 #[derive(Command)]
 #[command(name = "resetPasswordForVirtualMachine", roles = "all", answer = "virtualmachine", view = views::vm::Vm, event = "VM.RESETPASSWORD", job = "resetting the password of a VM", on = "id")]
@@ -197,6 +199,83 @@ impl Run for Migrate {
     }
 }
 
+/// Connects a VM to one more network; not in a basic zone.
+#[derive(Command)]
+#[command(
+    name = "addNicToVirtualMachine",
+    roles = "all",
+    since = "4.1",
+    answer = "virtualmachine",
+    view = views::vm::Vm,
+    event = "NIC.CREATE",
+    job = "adding a NIC to a VM",
+    on = "virtualmachineid"
+)]
+pub struct AddNic {
+    /// the ID of the network
+    networkid: Ref<store::Network>,
+    /// the ID of the VM
+    virtualmachineid: Owned<store::Vm>,
+    /// an address of that network; any free one when left out
+    ipaddress: Option<String>,
+}
+impl Run for AddNic {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let vm = call.nic_add(call, &self.virtualmachineid.0, &self.networkid.0, self.ipaddress).await?;
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
+/// Disconnects a VM from a network; not in a basic zone.
+#[derive(Command)]
+#[command(
+    name = "removeNicFromVirtualMachine",
+    roles = "all",
+    since = "4.1",
+    answer = "virtualmachine",
+    view = views::vm::Vm,
+    event = "NIC.DELETE",
+    job = "removing a NIC from a VM",
+    on = "virtualmachineid"
+)]
+pub struct RemoveNic {
+    /// the ID of the NIC
+    nicid: Ref<store::Nic>,
+    /// the ID of the VM
+    virtualmachineid: Owned<store::Vm>,
+}
+impl Run for RemoveNic {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let vm = call.nic_remove(call, &self.virtualmachineid.0, &self.nicid.0).await?;
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
+/// Makes another NIC of a VM its default one; not in a basic zone.
+#[derive(Command)]
+#[command(
+    name = "updateDefaultNicForVirtualMachine",
+    roles = "all",
+    since = "4.1",
+    answer = "virtualmachine",
+    view = views::vm::Vm,
+    event = "NIC.UPDATE",
+    job = "changing the default NIC of a VM",
+    on = "virtualmachineid"
+)]
+pub struct DefaultNic {
+    /// the ID of the NIC
+    nicid: Ref<store::Nic>,
+    /// the ID of the VM
+    virtualmachineid: Owned<store::Vm>,
+}
+impl Run for DefaultNic {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let vm = call.nic_make_default(&self.virtualmachineid.0, &self.nicid.0).await?;
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
 /// Lists the hosts that a running VM could move to, and those of its cluster that it could not.
 #[derive(Command)]
 #[command(name = "findHostsForMigration", roles = "admin", since = "4.2", answer = "host", view = views::host::HostForMigration)]
@@ -253,5 +332,8 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<Restore>();
     r.add::<Migrate>();
     r.add::<FindHosts>();
+    r.add::<AddNic>();
+    r.add::<RemoveNic>();
+    r.add::<DefaultNic>();
     r.add::<CleanReservations>();
 }

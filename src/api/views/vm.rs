@@ -105,6 +105,20 @@ pub struct Vm {
     /// memory in MiB
     #[view(kind = "integer")]
     pub memory: i64,
+    /// how much of its CPUs is at work, in percent
+    pub cpuused: Option<String>,
+    /// KiB that came in over its NICs
+    pub networkkbsread: Option<i64>,
+    /// KiB that went out over its NICs
+    pub networkkbswrite: Option<i64>,
+    /// KiB read from its disks
+    pub diskkbsread: Option<i64>,
+    /// KiB written to its disks
+    pub diskkbswrite: Option<i64>,
+    /// read operations on its disks
+    pub diskioread: Option<i64>,
+    /// write operations on its disks
+    pub diskiowrite: Option<i64>,
     /// the ID of its guest OS type
     pub guestosid: Option<String>,
     /// device number of the root disk
@@ -246,7 +260,23 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
         affinity: affinity_group::by_vm(call, &ids).await?,
     };
     let root = call.caller.is_root();
-    Ok(rows.into_iter().map(|v| one(v, &mut beside, root)).collect())
+    let shown = |v: store::Vm| {
+        let figures = call.figures.of(&v.instance_name).filter(|_| v.state == "Running");
+        let mut view = one(v, &mut beside, root);
+        if let Some(f) = figures {
+            show_figures(&mut view, &f);
+        }
+        view
+    };
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+fn show_figures(view: &mut Vm, f: &stratus_drivers::VmFigures) {
+    let kib = |bytes: u64| i64::try_from(bytes >> 10).ok();
+    view.cpuused = Some(format!("{}%", stratus_engine::capacities::percent_text(f64::from(f.cpu) / 100.0)));
+    (view.networkkbsread, view.networkkbswrite) = (kib(f.network_in), kib(f.network_out));
+    (view.diskkbsread, view.diskkbswrite) = (kib(f.disk_read), kib(f.disk_written));
+    (view.diskioread, view.diskiowrite) = (i64::try_from(f.reads).ok(), i64::try_from(f.writes).ok());
 }
 
 fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
@@ -269,6 +299,13 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
         isoname: iso.map(|i| i.name.clone()),
         isodisplaytext: iso.map(|i| i.display_text.clone()),
         password: None,
+        cpuused: None,
+        networkkbsread: None,
+        networkkbswrite: None,
+        diskkbsread: None,
+        diskkbswrite: None,
+        diskioread: None,
+        diskiowrite: None,
         affinitygroup: b.affinity.remove(&v.id).unwrap_or_default(),
         zoneid: zone.map(|z| z.uuid.clone()),
         zonename: zone.map(|z| z.name.clone()),

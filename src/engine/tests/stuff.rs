@@ -185,6 +185,9 @@ impl Cloud {
             tags: Vec::new(),
             removed: false,
             iso: false,
+            bootable: None,
+            public: None,
+            ready: None,
             page: (0, 100),
         }
     }
