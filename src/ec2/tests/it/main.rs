@@ -3,6 +3,7 @@
 mod answers;
 mod cloud;
 mod fake;
+mod hostile;
 mod launch;
 mod mappings;
 mod refusals;
