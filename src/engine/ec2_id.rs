@@ -54,6 +54,19 @@ impl Engine {
         Ok(found)
     }
 
+    /// Lets the id of a thing name another from now on: the one that took its place.
+    pub async fn ec2_id_move(&self, kind: &str, from: &str, to: &str) -> Result<()> {
+        let (kind, from, to) = (kind.to_owned(), from.to_owned(), to.to_owned());
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.delete::<Ec2Id>(Query::all().eq("kind", kind.as_str()).eq("uuid", to.as_str())).await?;
+                    tx.update::<Ec2Id>(Query::all().eq("kind", kind).eq("uuid", from), vec![("uuid", to.into())]).await.map(drop)
+                })
+            })
+            .await
+    }
+
     /// The 12 digits of accounts, by account name and domain uuid. An account without digits gets them here.
     pub async fn ec2_owners(&self, pairs: &HashSet<(String, String)>) -> Result<HashMap<(String, String), String>> {
         if pairs.is_empty() {

@@ -92,6 +92,8 @@ struct World {
     /// Groups of each VM, sorted.
     groups: HashMap<i64, Vec<i64>>,
     sequences: HashMap<i64, i64>,
+    /// Groups that let nothing out when no rule says so.
+    closed: HashSet<i64>,
     rules: Vec<SecurityGroupRule>,
     /// Uuids of the groups that rules allow.
     allowed: HashMap<i64, String>,
@@ -107,12 +109,14 @@ impl World {
         }
         groups.values_mut().for_each(|g| g.sort_unstable());
         let ids: HashSet<i64> = groups.values().flatten().copied().collect();
-        let sequences = db.by_ids::<SecurityGroup>(ids.iter().copied()).await?.into_iter().map(|(id, g)| (id, g.sequence)).collect();
+        let rows = db.by_ids::<SecurityGroup>(ids.iter().copied()).await?;
+        let closed = rows.values().filter(|g| g.egress_closed).map(|g| g.id).collect();
+        let sequences = rows.into_iter().map(|(id, g)| (id, g.sequence)).collect();
         let rules = find_in::<SecurityGroupRule>(db, Query::all(), "group_id", ids).await?;
         let allowed = db.by_ids::<SecurityGroup>(rules.iter().filter_map(|r| r.allowed_group_id)).await?;
         let allowed = allowed.into_iter().map(|(id, g)| (id, g.uuid)).collect();
         let nics = filtered_nics(db, groups.keys().copied()).await?;
-        Ok(Self { groups, sequences, rules, allowed, nics })
+        Ok(Self { groups, sequences, closed, rules, allowed, nics })
     }
 
     /// VMs by the groups they are in: those of one set of groups have the same rules.
@@ -126,7 +130,7 @@ impl World {
         sets
     }
 
-    /// Sequence and rules of who is in these groups. Without any egress rule everything may go out.
+    /// Sequence and rules of who is in these groups. Without any egress rule everything may go out, unless all of them are closed.
     fn rules(&self, groups: &[i64]) -> (i64, Vec<GroupRule>) {
         let sequence = groups.iter().filter_map(|g| self.sequences.get(g)).sum();
         let mut rules: Vec<GroupRule> = Vec::new();
@@ -149,7 +153,7 @@ impl World {
                 groups,
             });
         }
-        if !egress {
+        if !egress && !groups.iter().all(|g| self.closed.contains(g)) {
             rules.push(GroupRule {
                 ingress: false,
                 protocol: "all".into(),

@@ -5,6 +5,7 @@
 use crate::security_group::topic;
 use crate::{Call, Engine};
 use ipnet::IpNet;
+use std::collections::HashSet;
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{Account, Query, SecurityGroup, SecurityGroupRule, Tx};
 use uuid::Uuid;
@@ -176,6 +177,31 @@ impl Engine {
         Ok(rules)
     }
 
+    /// Which of these groups let nothing out although no rule says so.
+    pub async fn ec2_egress_closed(&self, uuids: &[String]) -> Result<HashSet<String>> {
+        let mut closed = HashSet::new();
+        for chunk in uuids.chunks(500) {
+            let rows = self.db.find::<SecurityGroup>(Query::live().within("uuid", chunk).eq("egress_closed", true)).await?;
+            closed.extend(rows.into_iter().map(|g| g.uuid));
+        }
+        Ok(closed)
+    }
+
+    /// From now on a group without egress rules lets nothing out, until it gets one: EC2's way to take back that everything may go out.
+    pub async fn ec2_egress_close(&self, call: &Call, uuid: &str) -> Result<()> {
+        let group = self.db.by_uuid::<SecurityGroup>(Kind::SecurityGroup, uuid).await?;
+        let (call, id) = (call.clone(), group.id);
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.take::<SecurityGroup>(Query::all().eq("id", id), "egress_closed = 1, sequence = sequence + 1", vec![]).await?;
+                    call.log(tx, topic(&group), format!("security group {} lets nothing out without a rule", group.name)).await
+                })
+            })
+            .await?;
+        self.group_changed(id).await
+    }
+
     /// The rule with this uuid and its group.
     pub async fn group_rule(&self, uuid: &str, ingress: bool) -> Result<(SecurityGroupRule, SecurityGroup)> {
         let q = Query::all().eq("uuid", uuid).eq("direction", direction(ingress));
@@ -219,6 +245,9 @@ async fn keep(tx: &mut Tx, call: &Call, group: i64, asked: Vec<SecurityGroupRule
                 rule
             }
         });
+    }
+    if rules.iter().any(|r| r.direction == direction(false)) {
+        tx.take::<SecurityGroup>(Query::all().eq("id", group), "egress_closed = 0", vec![]).await?;
     }
     call.log(tx, topic(&row), format!("{} rules of security group {} authorised", rules.len(), row.name)).await?;
     Ok(rules)

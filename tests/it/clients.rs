@@ -30,6 +30,11 @@ async fn boto3_keeps_attributes_disks_and_tags_of_a_launch() {
 }
 
 #[tokio::test]
+async fn boto3_changes_what_goes_out_and_rules_by_id() {
+    run("boto3_group_rules.py", &[]).await;
+}
+
+#[tokio::test]
 async fn boto3_sees_one_vpc_and_moves_an_elastic_ip() {
     run("boto3_network.py", &[]).await;
 }

@@ -13,19 +13,69 @@ const DEFAULT: &str = "default";
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
     cx.owners(&mut records).await?;
     let allowed = allowed(cx, &records).await?;
+    let modern = cx.version.from(super::vpc::SINCE);
+    if modern {
+        dress(cx, &mut records, &allowed).await?;
+    }
     for record in &mut records {
-        if cx.version.from(super::vpc::SINCE) {
-            set(record, "vpc", super::vpc::vpc(cx));
-        }
         let domain = text(record, "domainid").to_owned();
         for (rules, permissions) in [("ingressrule", "ingress"), ("egressrule", "egress")] {
             let rules = record.get(rules).and_then(Value::as_array).cloned().unwrap_or_default();
-            if permissions == "ingress" || !rules.is_empty() {
+            if modern || permissions == "ingress" || !rules.is_empty() {
                 set(record, permissions, fold(&rules, &domain, &allowed));
             }
         }
     }
     Ok(records)
+}
+
+/// Sets what only versions with a VPC know: the VPC, descriptions, and the rule that stands where a group has none for what goes out.
+async fn dress(cx: &Cx, records: &mut [Value], allowed: &Allowed) -> Outcome<()> {
+    let uuids: Vec<String> = records.iter().map(|r| text(r, "id").to_owned()).collect();
+    let closed = cx.engine().ec2_egress_closed(&uuids).await?;
+    for record in records.iter_mut() {
+        set(record, "vpc", super::vpc::vpc(cx));
+        let uuid = text(record, "id").to_owned();
+        if record.get("egressrule").and_then(Value::as_array).is_none_or(Vec::is_empty) && !closed.contains(&uuid) {
+            set(record, "egressrule", json!([{ "ruleid": uuid, "protocol": "all", "cidr": "0.0.0.0/0" }]));
+        }
+    }
+    let lists = ["ingressrule", "egressrule"];
+    let all = records.iter().flat_map(|r| lists.iter().filter_map(|l| r.get(*l)?.as_array())).flatten();
+    let rules: Vec<String> = all.map(|r| text(r, "ruleid").to_owned()).collect();
+    let said = cx.engine().ec2_attributes("sgr", &rules).await?;
+    for record in records.iter_mut() {
+        let domain = text(record, "domainid").to_owned();
+        for list in lists {
+            for rule in record.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                let description = said.get(text(rule, "ruleid")).and_then(|a| a.get("description")).cloned();
+                set(rule, "description", description);
+                let key = (text(rule, "account").to_owned(), domain.clone(), text(rule, "securitygroupname").to_owned());
+                if let Some((owner, Some(uuid))) = allowed.get(&key) {
+                    set(rule, "peer", json!({ "id": uuid, "ownerid": owner }));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `DescribeSecurityGroupRules`: the rules of groups, one after the other.
+pub async fn rules(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
+    let mut all = Vec::new();
+    for group in gather(cx, records).await? {
+        for (list, egress) in [("ingressrule", false), ("egressrule", true)] {
+            for rule in group.get(list).and_then(Value::as_array).into_iter().flatten() {
+                let (protocol, from, to) = span(rule);
+                all.push(json!({
+                    "id": text(rule, "ruleid"), "group": text(&group, "id"), "ownerid": group.get("ownerid"), "egress": egress,
+                    "protocol": protocol, "from": from, "to": to, "cidr": rule.get("cidr"), "peer": rule.get("peer"),
+                    "description": rule.get("description"), "tags": [],
+                }));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// A group that a rule allows: its account's digits and its uuid, by account, domain and name.
@@ -61,11 +111,12 @@ fn fold(rules: &[Value], domain: &str, allowed: &Allowed) -> Vec<Value> {
         }
         let (groups, ranges) = sources.entry(key).or_default();
         match text(rule, "securitygroupname") {
-            "" => ranges.push(json!({ "cidr": text(rule, "cidr") })),
+            "" => ranges.push(json!({ "cidr": text(rule, "cidr"), "description": rule.get("description") })),
             name => {
                 let key = (text(rule, "account").to_owned(), domain.to_owned(), name.to_owned());
                 let (owner, uuid) = allowed.get(&key).cloned().unwrap_or_default();
-                groups.push(json!({ "ownerid": owner, "id": uuid, "name": name }));
+                let description = rule.get("description");
+                groups.push(json!({ "ownerid": owner, "id": uuid, "name": name, "description": description }));
             }
         }
     }

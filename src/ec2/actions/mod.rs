@@ -23,6 +23,7 @@ mod vpc;
 
 use crate::{Cx, Outcome};
 use futures::future::BoxFuture;
+use rules::Way;
 use serde_json::Value;
 
 /// Carries an action out.
@@ -37,7 +38,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("allocate_address", |cx| Box::pin(addresses::allocate(cx))),
     ("associate_address", |cx| Box::pin(addresses::associate(cx))),
     ("attach_volume", |cx| Box::pin(disks::attach(cx))),
-    ("authorize_ingress", |cx| Box::pin(rules::authorize(cx))),
+    ("authorize_egress", |cx| Box::pin(rules::authorize(cx, Way::Out))),
+    ("authorize_ingress", |cx| Box::pin(rules::authorize(cx, Way::In))),
     ("caller_identity", |cx| Box::pin(places::caller_identity(cx))),
     ("console_output", |cx| Box::pin(attribute::console(cx))),
     ("create_group", |cx| Box::pin(groups::create(cx))),
@@ -76,7 +78,13 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("release_address", |cx| Box::pin(addresses::release(cx))),
     ("reset_image", |cx| Box::pin(image_attribute::reset(cx))),
     ("reset_instance", |cx| Box::pin(attribute::reset(cx))),
-    ("revoke_ingress", |cx| Box::pin(rules::revoke(cx))),
+    ("revoke_egress", |cx| Box::pin(rules::revoke(cx, Way::Out))),
+    ("revoke_ingress", |cx| Box::pin(rules::revoke(cx, Way::In))),
+    ("group_references", |cx| Box::pin(rules::references(cx))),
+    ("modify_rules", |cx| Box::pin(rules::modify(cx))),
+    ("rule_descriptions_egress", |cx| Box::pin(rules::descriptions(cx, Way::Out))),
+    ("rule_descriptions_ingress", |cx| Box::pin(rules::descriptions(cx, Way::In))),
+    ("stale_groups", |cx| Box::pin(rules::stale(cx))),
     ("run_instances", |cx| Box::pin(launch::run(cx))),
     ("snapshot_attribute", |cx| Box::pin(snapshots::attribute(cx))),
     ("volume_attribute", |cx| Box::pin(volume_status::attribute(cx))),
@@ -85,6 +93,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
 
 const GATHERS: &[(&str, Gather)] = &[
     ("addresses", |cx, records| Box::pin(addresses::gather(cx, records))),
+    ("group_rules", |cx, records| Box::pin(groups::rules(cx, records))),
     ("groups", |cx, records| Box::pin(groups::gather(cx, records))),
     ("images", |cx, records| Box::pin(images::gather(cx, records))),
     ("instance_status", |cx, records| Box::pin(instances::status(cx, records))),

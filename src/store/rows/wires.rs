@@ -142,6 +142,8 @@ table! {
         /// Grows with each change of rules or members.
         sequence: i64,
         update_count: i64, created: i64, removed: Option<i64>,
+        /// Without egress rules nothing goes out, where otherwise everything does.
+        egress_closed: bool,
     }
 }
 table! {
