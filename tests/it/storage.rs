@@ -140,7 +140,8 @@ async fn what_fails_in_the_middle_leaves_nothing(c: TestCloud) {
     let of = |source: &'static str, from: &str| {
         [("displaytext", "t".to_owned()), ("name", "t".into()), ("ostypeid", os.clone()), (source, from.to_owned())].to_vec()
     };
-    let cases: Vec<(&str, Vec<(&str, String)>, Vec<Op>)> = vec![
+    type Case<'c> = (&'c str, Vec<(&'c str, String)>, Vec<Op>);
+    let cases: Vec<Case<'_>> = vec![
         ("createSnapshot", vec![("volumeid", root.clone())], vec![Op::Snapshot]),
         ("createVolume", vec![("name", "v".into()), ("snapshotid", snapshot.clone())], vec![Op::DiskFromSnapshot]),
         ("createTemplate", of("snapshotid", &snapshot), vec![Op::TemplateFromSnapshot]),
@@ -268,7 +269,8 @@ async fn what_cannot_be_is_refused_by_name(c: TestCloud) {
     let volume = id(&made, "volume");
     let os = c.os_type().await;
     let nobody = "00000000-0000-4000-8000-00000000dead";
-    let cases: &[(&str, &[(&str, &str)], u16)] = &[
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], u16);
+    let cases: &[Case<'_>] = &[
         ("createSnapshot", &[], 431),
         ("createSnapshot", &[("volumeid", nobody)], 431),
         ("createSnapshot", &[("volumeid", &volume)], 431),
