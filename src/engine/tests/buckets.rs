@@ -259,7 +259,7 @@ async fn buckets_go_with_their_account(c: Cloud) {
     let b = c.bucket("going").await;
     let w = c.put(&b, "k", 5).await;
     let blob = w.object.blob_id.unwrap();
-    assert!(c.engine.blobs_named(&[blob.clone()]).await.unwrap().contains(&blob));
+    assert!(c.engine.blobs_named(std::slice::from_ref(&blob)).await.unwrap().contains(&blob));
     c.call.account_delete(&c.call, c.owner.clone()).await.unwrap();
     assert!(c.engine.bucket_named("going").await.unwrap().is_none());
     assert!(c.engine.blobs_named(&[blob]).await.unwrap().is_empty(), "its file is the sweep's");
