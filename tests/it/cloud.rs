@@ -381,6 +381,7 @@ async fn parallel_deploys_do_not_pass_the_hosts(c: TestCloud) {
 }
 
 async fn a_host_that_does_not_start_vms_is_avoided(c: TestCloud) {
+    c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", "firstfit")]).await;
     let hosts = c.engine.db.find::<Host>(Query::live().eq("hypervisor", "Simulator")).await.unwrap();
     assert_eq!(hosts.len(), 2);
     let errors = [DriverError::Failed("no".into()), DriverError::Unreachable("it".into()), DriverError::NoRoom("full".into())];
