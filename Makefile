@@ -1,5 +1,5 @@
 # The only commands a newcomer needs. ARGS go to the server: make run ARGS="--data-dir /tmp/cloud --log json"
-.PHONY: run test check golden bench tools console screenshots
+.PHONY: run test check golden bench fuzz tools console screenshots
 
 ## builds what is missing, then serves a simulated zone until Ctrl-C
 run: console
@@ -32,6 +32,10 @@ console:
 ## pictures of the console for README, into docs/images
 screenshots: tools console
 	STRATUS_SCREENSHOTS=write cargo test --test it console::screenshots
+
+## bends captured requests at random, a minute for each parser and the verifier; a seed that is printed repeats a run
+fuzz:
+	STRATUS_FUZZ_SECONDS=60 cargo test -p stratus-sigs --test it fuzz -- --nocapture --test-threads=1
 
 tools:
 	tests/tools.sh

@@ -50,6 +50,7 @@ impl Engine {
                 if now - forgotten >= 60_000_000 {
                     forgotten = now;
                     report("sessions", engine.sessions_expire().await);
+                    report("messages", engine.messages_forget().await);
                     report("passwords", engine.passwords_forget().await);
                     report("storage", engine.storage_reconcile().await);
                     report("console tickets", engine.console_tickets_expire().await);
@@ -59,7 +60,6 @@ impl Engine {
                     if let Err(e) = engine.capacity_sample().await {
                         tracing::warn!(error = %e, "capacity samples: failed, tried again later");
                     }
-                    report("messages", engine.messages_forget().await);
                 }
             }
         });

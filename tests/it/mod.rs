@@ -15,6 +15,7 @@ mod schema;
 mod scopes;
 mod screens;
 mod server;
+mod soap;
 mod statements;
 mod storage;
 

@@ -19,7 +19,7 @@ const NATIVE_LATER: &[&str] = &[
     "listUsageTypes",
 ];
 
-fn probes() -> Option<PathBuf> {
+pub fn probes() -> Option<PathBuf> {
     let beside = stratus_testkit::repository().join("../shared/probes");
     let folder = std::env::var_os("STRATUS_PROBES").map_or(beside, PathBuf::from);
     if !folder.is_dir() {

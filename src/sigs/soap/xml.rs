@@ -150,6 +150,12 @@ impl Document {
         found.map(|a| a.value.as_str())
     }
 
+    /// An element and what is below it in exclusive canonical form: equal for what means the same.
+    #[must_use]
+    pub fn canonical_text(&self, node: Node) -> Vec<u8> {
+        super::c14n::canonical(self, node, &[])
+    }
+
     /// Every element of the document.
     pub fn all(&self) -> impl Iterator<Item = Node> + use<> {
         (0..self.elements.len()).map(Node)

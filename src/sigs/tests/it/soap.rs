@@ -11,7 +11,7 @@ const NOW: i64 = 1_795_226_400_000_000;
 const MINUTE: i64 = 60_000_000;
 const ASK: &str = "<q:DescribeImages xmlns:q=\"http://ec2.amazonaws.com/doc/2012-08-15/\"><q:ownersSet/></q:DescribeImages>";
 
-fn registered() -> Certificate {
+pub fn registered() -> Certificate {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/wire/soap-user-cert.pem");
     Certificate::from_pem(&std::fs::read_to_string(file).expect("the certificate")).expect("readable")
 }
