@@ -112,7 +112,9 @@ class Soap:
         self.service = self.client.create_service(str(binding.name), URL)
         self.operations = sorted(binding._operations)
         text = etree.fromstring(requests.get(where, timeout=60).content)
-        self.schema = etree.XMLSchema(text.find(".//{http://www.w3.org/2001/XMLSchema}schema"))
+        # Alone, with the namespaces that are declared around it.
+        schema = etree.tostring(text.find(".//{http://www.w3.org/2001/XMLSchema}schema"))
+        self.schema = etree.XMLSchema(etree.fromstring(schema))
 
     def say(self, name, soap, query):
         try:
