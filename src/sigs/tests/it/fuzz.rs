@@ -83,6 +83,7 @@ impl Dice {
 }
 
 /// Bends texts until the rounds, or the time, are over.
+#[allow(clippy::print_stdout, reason = "the seed is what a failure is repeated with")]
 fn run(name: &str, seeds: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let number = |name: &str| std::env::var(name).ok().and_then(|t| t.parse::<u64>().ok());
     let time = number("STRATUS_FUZZ_SECONDS").map(Duration::from_secs);
