@@ -426,5 +426,5 @@ async fn a_volume_moves_and_goes_back(c: TestCloud) {
     assert_eq!(c.vm(&vm).await.state, "Running");
     c.settled("out of maintenance").await;
     c.refused("cancelStorageMaintenance", &[("id", &second)]).await;
-    assert_eq!((c.events("MAINT.PREPARE.PS", "Completed").await, c.events("VOLUME.MIGRATE", "Completed").await), (1, 7));
+    assert_eq!((c.events_in("MAINT.PREPARE.PS", "Completed").await, c.events_in("VOLUME.MIGRATE", "Completed").await), (1, 7));
 }
