@@ -49,6 +49,8 @@ fi
 if ! cmp -s console/package-lock.json console/node_modules/installed.json; then
     (cd console && npm ci --no-fund --no-audit </dev/null)
     cp console/package-lock.json console/node_modules/installed.json
+fi
+
 # The one client that speaks JavaScript, below the same folder.
 if [ ! -d .venv/node/node_modules/@aws-sdk/client-s3 ]; then
     mkdir -p .venv/node
