@@ -41,8 +41,11 @@ impl Fake {
     fn words(&self) -> Vec<String> {
         self.said.lock().unwrap().iter().map(|(c, _)| c.clone()).collect()
     }
+    fn all(&self, command: &str) -> Vec<BTreeMap<String, String>> {
+        self.said.lock().unwrap().iter().filter(|(c, _)| c == command).map(|(_, a)| a.clone()).collect()
+    }
     fn last(&self, command: &str) -> BTreeMap<String, String> {
-        self.said.lock().unwrap().iter().rfind(|(c, _)| c == command).unwrap().1.clone()
+        self.all(command).pop().unwrap()
     }
 }
 
@@ -78,14 +81,15 @@ const ADVANCED: &str = r#"# a licence
 async fn the_built_in_zone_is_said_in_the_order_of_the_original() {
     let fake = Fake::default();
     build(&fake, &Description::read(BUILT_IN).unwrap()).await.unwrap();
-    let expected = "createZone createPhysicalNetwork addTrafficType addTrafficType \
+    let expected = "listNetworkOfferings createZone createPhysicalNetwork addTrafficType addTrafficType addTrafficType \
         listNetworkServiceProviders listVirtualRouterElements configureVirtualRouterElement updateNetworkServiceProvider \
         listNetworkServiceProviders updateNetworkServiceProvider updatePhysicalNetwork listNetworkOfferings createNetwork createPod \
-        createVlanIpRange addCluster addHost addHost listHosts createStoragePool addImageStore updateZone";
+        createVlanIpRange addCluster addHost addHost listHosts createStoragePool createVlanIpRange addImageStore updateZone";
     assert_eq!(fake.words().join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));
-    let range = fake.last("createVlanIpRange");
-    assert_eq!((range["forvirtualnetwork"].as_str(), range["podid"].as_str()), ("false", "createPod-14"));
-    assert_eq!(fake.last("listNetworkOfferings")["name"], "DefaultSharedNetworkOfferingWithSGService");
+    let guests = fake.all("createVlanIpRange").remove(0);
+    assert_eq!((guests["forvirtualnetwork"].as_str(), guests["podid"].as_str()), ("false", "createPod-16"));
+    assert_eq!(fake.last("createVlanIpRange")["forvirtualnetwork"], "true");
+    assert_eq!(fake.last("listNetworkOfferings")["name"], "SharedNetworkOfferingWithElasticIp");
     assert_eq!(fake.last("updateZone")["allocationstate"], "Enabled");
 }
 
@@ -165,7 +169,7 @@ async fn the_built_in_zone_stands_with_hosts_up_and_addresses_free() {
     assert!(services.contains(&"SecurityGroup"), "{services:?}");
     assert_eq!(ask(&engine, "listHosts", &[("type", "Routing"), ("state", "Up")]).await["count"], 2);
     let ranges = ask(&engine, "listVlanIpRanges", &[]).await;
-    assert_eq!((&ranges["count"], &ranges["vlaniprange"][0]["vlan"]), (&json!(1), &json!("vlan://untagged")));
+    assert_eq!((&ranges["count"], &ranges["vlaniprange"][0]["vlan"]), (&json!(2), &json!("vlan://untagged")));
     let free = stratus_store::Query::all().eq("state", "Free");
     assert!(engine.db.count::<stratus_store::IpAddress>(free).await.unwrap() > 3800);
     let enabled = ask(&engine, "listNetworkServiceProviders", &[("state", "Enabled")]).await;

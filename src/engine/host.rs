@@ -276,7 +276,8 @@ impl Engine {
                         let to = if outcome.is_ok() { "Maintenance" } else { "ErrorInMaintenance" };
                         tx.set::<Host>(id, vec![("resource_state", to.into())]).await?;
                     }
-                    call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} is in maintenance", host.name)).await?;
+                    let what = if outcome.is_ok() { "is in maintenance" } else { "is not in maintenance: VMs stay on it" };
+                    call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} {what}", host.name)).await?;
                     Ok((tx.must::<Host>(id).await?, outcome))
                 })
             })

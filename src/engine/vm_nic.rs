@@ -15,6 +15,8 @@ struct OneNic {
     vm: i64,
     network: i64,
     address: Option<String>,
+    /// The NIC's uuid, chosen before anything is done: what is taken back is this NIC and no other in the same network.
+    uuid: String,
     nic: Option<i64>,
 }
 
@@ -46,7 +48,7 @@ impl Engine {
         if network.acl_type == "Account" && network.account_id != vm.account_id {
             return Err(Error::invalid("networkid", format!("network {} is another account's", network.uuid)));
         }
-        ADD_NIC.run(call, 0, OneNic { vm: vm.id, network: network.id, address, nic: None }).await?;
+        ADD_NIC.run(call, 0, OneNic { vm: vm.id, network: network.id, address, uuid: uuid::Uuid::new_v4().to_string(), nic: None }).await?;
         self.db.must(vm.id).await
     }
 
@@ -59,7 +61,9 @@ impl Engine {
         if call.job.is_none() || nic.removed.is_none() {
             self.nic_of_vm(vm, nic).await?;
         }
-        REMOVE_NIC.run(call, 0, OneNic { vm: vm.id, network: nic.network_id, address: None, nic: Some(nic.id) }).await?;
+        REMOVE_NIC
+            .run(call, 0, OneNic { vm: vm.id, network: nic.network_id, address: None, uuid: nic.uuid.clone(), nic: Some(nic.id) })
+            .await?;
         self.db.must(vm.id).await
     }
 
@@ -88,13 +92,17 @@ async fn insert(call: &Call, plan: &mut OneNic) -> Result<()> {
             Box::pin(async move {
                 let (vm, network) = (tx.must::<Vm>(p.vm).await?, tx.must::<Network>(p.network).await?);
                 let nics = tx.find::<Nic>(Query::live().eq("vm_id", vm.id)).await?;
+                if let Some(made) = nics.iter().find(|n| n.uuid == p.uuid) {
+                    return Ok(made.id);
+                }
                 if nics.iter().any(|n| n.network_id == network.id) {
                     return Err(Error::InUse { kind: Kind::Network, id: network.uuid, why: "the virtual machine has a NIC in it".into() });
                 }
                 // Numbers of NICs that are gone count too: their MAC addresses are not used twice.
                 let all = tx.find::<Nic>(Query::all().eq("vm_id", vm.id)).await?;
                 let device = all.iter().map(|n| n.device_id + 1).max().unwrap_or(0);
-                let mut nic = Nic { requested_ip4: p.address.clone(), created: inner.now(), ..nic_of(&vm, &network, device) };
+                let (uuid, requested_ip4) = (p.uuid.clone(), p.address.clone());
+                let mut nic = Nic { uuid, requested_ip4, created: inner.now(), ..nic_of(&vm, &network, device) };
                 nic.is_default = nics.is_empty();
                 tx.insert(&mut nic).await?;
                 let owner = (vm.account_id, vm.domain_id);
@@ -153,12 +161,11 @@ async fn unplug(call: &Call, plan: &mut OneNic) -> Result<()> {
 }
 
 async fn take_out(call: &Call, plan: &mut OneNic) -> Result<()> {
-    let (inner, vm, network, nic) = (call.clone(), plan.vm, plan.network, plan.nic);
+    let (inner, uuid) = (call.clone(), plan.uuid.clone());
     call.db
         .write(move |tx| {
             Box::pin(async move {
-                let q = Query::live().eq("vm_id", vm).eq("network_id", network).eq("is_default", false).eq_opt("id", nic);
-                let Some(nic) = tx.find_one::<Nic>(q).await? else { return Ok(()) };
+                let Some(nic) = tx.find_one::<Nic>(Query::live().eq("uuid", uuid)).await? else { return Ok(()) };
                 inner.address_give_back(tx, nic.id).await?;
                 tx.set::<Nic>(nic.id, vec![("ip4", Value::Null)]).await?;
                 tx.remove::<Nic>(nic.id, inner.now()).await.map(drop)

@@ -250,6 +250,7 @@ async fn a_deleted_account_takes_all_it_owns_with_it(c: TestCloud) {
 
 async fn dedicated_places_are_their_owners_alone(c: TestCloud) {
     let (anna, bert) = (c.user("anna").await, c.user("bert").await);
+    c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", "firstfit")]).await;
     let hosts = c.ask("listHosts", &[("type", "Routing")]).await;
     let hosts: Vec<String> = hosts["host"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(hosts.len(), 2, "{hosts:?}");

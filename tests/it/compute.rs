@@ -548,6 +548,9 @@ async fn an_iso_is_registered_attached_and_booted(c: TestCloud) {
 
 async fn allocators_choose_as_they_are_named(c: TestCloud) {
     let ann = c.user("ann").await;
+    for most in ["max.account.user.vms", "max.account.volumes"] {
+        c.ask("updateConfiguration", &[("name", most), ("value", "-1")]).await;
+    }
     let all = c.engine.db.find::<Host>(Query::live()).await.unwrap();
     let set = async |value: &str| {
         c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", value)]).await;

@@ -48,8 +48,7 @@ impl Run for Create {
 #[command(name = "listBuckets", roles = "all", answer = "bucket", view = bucket::Bucket)]
 pub struct List {
     /// only the bucket with this ID
-    #[param(kind = "uuid")]
-    id: Option<String>,
+    id: Option<Owned<store::S3Bucket>>,
     /// only the bucket of this name
     name: Option<String>,
     #[param(flatten)]
@@ -61,7 +60,9 @@ impl Run for List {
     async fn run(self, call: &Call) -> Result<Answer> {
         let page = self.page.range(call)?;
         let scope = self.scoped.scope(call, self.id.is_some()).await?;
-        let found = call.bucket_list(BucketList { scope, id: self.id, name: self.name, keyword: self.page.keyword, page }).await?;
+        let found = call
+            .bucket_list(BucketList { scope, id: self.id.map(|b| b.0.uuid), name: self.name, keyword: self.page.keyword, page })
+            .await?;
         Ok(Answer::list(found.count, bucket::of(call, found.rows).await?))
     }
 }

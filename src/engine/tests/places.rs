@@ -249,7 +249,8 @@ async fn nothing_is_removed_while_something_is_in_it(cloud: Cloud) {
     let (engine, id) = (c.engine().clone(), host.id);
     assert!(c.db.write(move |tx| Box::pin(async move { engine.place(tx, 77, id, amount).await })).await.unwrap());
     in_use(c.host_maintenance(c, &host).await, "1 virtual machines");
-    assert!(cloud.open(&host).await, "a refused maintenance changes nothing");
+    assert_eq!(c.db.must::<Host>(host.id).await.unwrap().resource_state, "ErrorInMaintenance");
+    assert!(!cloud.open(&host).await, "what did not leave keeps it closed until somebody looks");
     in_use(c.host_delete(c, &host, true).await, "1 virtual machines");
     let engine = c.engine().clone();
     c.db.write(move |tx| Box::pin(async move { engine.unplace(tx, 77).await })).await.unwrap();

@@ -135,7 +135,7 @@ async fn ids_that_name_nothing_are_not_found_by_every_action() {
     for action in Mappings::get().unwrap().actions() {
         let base = needed(action);
         for parameter in action.request.iter().filter(id).filter(|p| !p.name.ends_with('*')) {
-            for value in ["i-00000000", "vol-0123456789abcdef0", "zz-1", "%", "sg-", "00000000-0000-4000-8000-000000000000"] {
+            for value in ["i-00000000", "vol-0123456789abcdef0", "zz-1", "%", "sg-"] {
                 let what = format!("{} {}={value}", action.name, parameter.name);
                 let reply = ask(&cloud, "2016-11-15", action, &with(&base, &sent(parameter), value)).await;
                 assert!(reply.status < 500, "{what}: {}", reply.body);

@@ -84,7 +84,7 @@ async fn the_setting_turns_the_door_on_and_off_at_once() {
 #[tokio::test]
 async fn other_protocols_are_refused_in_their_own_shape() {
     let cloud = Cloud::new().await;
-    let s3 = cloud.send(Request::get("/awsapi/rest/AmazonS3/bucket").body(Body::empty()).unwrap()).await;
+    let s3 = cloud.send(Request::get("/awsapi/services/AmazonS3").body(Body::empty()).unwrap()).await;
     assert_eq!((s3.status, s3.code()), (501, "NotImplemented"));
     let elsewhere = cloud.send(Request::get("/elsewhere").body(Body::empty()).unwrap()).await;
     assert_eq!(elsewhere.status, 404);
