@@ -71,13 +71,15 @@ fn hidden(call: &Call, kind: Kind) -> bool {
     below && matches!(call.caller.role(), Role::User | Role::DomainAdmin)
 }
 
-/// The row with this uuid, or with this internal number as clients of old send it. In a job also one that is removed by now.
+/// The row with this uuid, or with this internal number as clients of old send it. In a job also one that is removed by now; and a
+/// list that is asked for something by its id after it was removed is empty, so that clients can wait for an end.
 async fn lookup<T: Found>(call: &Call, name: &'static str, text: &str) -> Result<T> {
     let text = text.trim();
     if call.job.is_none() && hidden(call, T::KIND) {
         return Err(Error::not_found(T::KIND, text));
     }
-    let q = if call.job.is_some() || !T::keeps_removed() { Query::all() } else { Query::live() };
+    let listed = name == "id" && call.command.starts_with("list");
+    let q = if call.job.is_some() || listed || !T::keeps_removed() { Query::all() } else { Query::live() };
     let q = match text.parse::<i64>() {
         Ok(n) => q.eq("id", n),
         Err(_) => q.eq("uuid", text.to_ascii_lowercase()),
