@@ -56,7 +56,7 @@ fn the_consoles_types_and_components_are_right() {
 async fn three_roles_use_the_console_from_login_to_running_instances_and_new_zones() {
     let Some(folder) = console() else { return };
     let server = Server::start().await;
-    let told = browse(&folder, &server, "administrator,user,domainAdministrator,laterParts,zones,accessibility,figures").await;
+    let told = browse(&folder, &server, "administrator,user,domainAdministrator,laterParts,doors,zones,accessibility,figures").await;
     // The lines of "Use it from AWS tools", pasted into a shell.
     if stratus_testkit::python().is_none() {
         return;

@@ -74,7 +74,16 @@ export const account: Section[] = [
       { command: 'disableUser', label: 'Disable', on: 'bulk', danger: true, when: (r) => r.state === 'enabled' && !r.isdefault, ask: [] },
       { command: 'deleteUser', label: 'Delete', on: 'bulk', danger: true, when: (r) => !r.isdefault, ask: [] },
     ],
+    tabs: [{ label: 'Certificates', section: 'certificates', params: (r) => ({ userid: r.id }) }],
     panel: 'keys',
+  },
+  {
+    key: 'certificates', title: 'EC2 SOAP certificates', group: 'Accounts', list: 'listUserCertificates', name: 'subject', columns: ['subject', 'username', 'validfrom', 'validuntil', 'fingerprint', 'account'],
+    filters: [{ param: 'userid' }],
+    actions: [
+      { command: 'registerUserCertificate', label: 'Register certificate', on: 'list', ask: ['certificate', 'userid'] },
+      { command: 'deleteUserCertificate', label: 'Delete', on: 'bulk', danger: true, ask: [] },
+    ],
   },
   {
     key: 'domains', title: 'Domains', group: 'Accounts', list: 'listDomains', columns: ['name', 'path', 'level', 'haschild', 'networkdomain'],

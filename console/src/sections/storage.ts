@@ -38,4 +38,12 @@ export const storage: Section[] = [
       { command: 'deleteVMSnapshot', label: 'Delete', on: 'bulk', danger: true, given: (r) => ({ vmsnapshotid: r.id }), ask: [] },
     ],
   },
+  {
+    key: 'buckets', title: 'S3 buckets', group: 'Storage', list: 'listBuckets', columns: ['name', 'objects', 'size', 'quota', 'versioning', 'policy', 'created', 'account'],
+    actions: [
+      { command: 'createBucket', label: 'New bucket', on: 'list', ask: ['name', 'quota'] },
+      { command: 'updateBucket', label: 'Set quota', on: 'row', ask: ['quota'] },
+      { command: 'deleteBucket', label: 'Delete', on: 'bulk', danger: true, ask: [] },
+    ],
+  },
 ]

@@ -1,6 +1,9 @@
 // The console against a real server: what each of three roles does there, in the order of a first day.
 import { logIn, visit } from './browser.mjs'
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createRequire } from 'node:module'
 import { at, check, closed, fill, launch, press, rowOf } from './steps.mjs'
 
@@ -242,6 +245,36 @@ export async function laterParts({ browser, base }) {
     await name.selectOption({ label: 'No project' })
     await rowOf(page, 'data1').waitFor()
   }
+  await context.close()
+  return faults
+}
+
+/** A user's certificate for EC2 by SOAP, and a bucket. */
+export async function doors({ browser, base }) {
+  const { context, page, faults } = await visit(browser, base)
+  await logIn(page, base, 'alice', PASSWORD)
+  const folder = mkdtempSync(join(tmpdir(), 'certificate-'))
+  const pem = join(folder, 'cert.pem')
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=alice of the console', '-keyout', join(folder, 'key.pem'), '-out', pem], { stdio: 'pipe' })
+  await at(page, base, '/certificates')
+  await press(page, 'Register certificate')
+  await fill(page, { certificate: 'no certificate at all' })
+  await page.waitForSelector('dialog .problem')
+  await fill(page, { certificate: readFileSync(pem, 'utf8') })
+  await closed(page)
+  const registered = rowOf(page, 'alice of the console')
+  await registered.waitFor()
+  await registered.locator('a').first().click()
+  await press(page, 'Delete')
+  await page.click('dialog footer button[type=submit]')
+  await closed(page)
+  rmSync(folder, { recursive: true })
+  await at(page, base, '/buckets')
+  await press(page, 'New bucket')
+  await fill(page, { name: 'alices-photos', quota: 2 })
+  await closed(page)
+  const cells = await rowOf(page, 'alices-photos').locator('td').allInnerTexts()
+  check(cells.includes('2'), `the quota of the bucket is shown: ${cells}`)
   await context.close()
   return faults
 }
