@@ -35,7 +35,7 @@ screenshots: tools console
 
 ## bends captured requests at random, a minute for each parser and the verifier; a seed that is printed repeats a run
 fuzz:
-	STRATUS_FUZZ_SECONDS=60 cargo test -p stratus-sigs --test it fuzz -- --nocapture --test-threads=1
+	STRATUS_FUZZ_SECONDS=60 cargo test -p stratus-sigs -p stratus-s3 --test it --test fuzz fuzz -- --nocapture --test-threads=2
 
 tools:
 	tests/tools.sh

@@ -9,7 +9,8 @@ use tracing_subscriber::filter::LevelFilter;
 pub fn start(format: LogFormat, quiet: bool) {
     let level = if quiet { LevelFilter::WARN } else { LevelFilter::INFO };
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // A line that cannot be written (its file's disk is full) is lost; complaining of it at the same place would end the request.
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).log_internal_errors(false);
     // A second start in one process (tests) keeps the first one's choice.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&stderr())).try_init(),

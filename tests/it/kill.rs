@@ -74,7 +74,7 @@ async fn no_acknowledged_deploy_is_lost_when_the_server_is_killed() {
 }
 
 /// Waits until no job is pending and no VM is between two states.
-async fn settle(native: &Native) {
+pub async fn settle(native: &Native) {
     let since = Instant::now();
     loop {
         let jobs = native.list("listAsyncJobs", "asyncjobs", &[("listall", "true"), ("pagesize", "-1")]).await;

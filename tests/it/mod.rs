@@ -5,6 +5,7 @@ mod cloud;
 mod command_line;
 mod compute;
 mod console;
+mod full_disk;
 mod inputs;
 mod kill;
 mod life;

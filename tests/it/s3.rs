@@ -136,7 +136,7 @@ async fn the_sdk_for_javascript_works_untouched() {
 }
 
 /// Files in the folder of objects.
-fn files(dir: &Path) -> usize {
+pub fn files(dir: &Path) -> usize {
     let folders = std::fs::read_dir(dir.join("objects")).unwrap();
     folders.map(|f| std::fs::read_dir(f.unwrap().path()).unwrap().count()).sum()
 }
