@@ -2,7 +2,7 @@
 //! them are free.
 use crate::addresses::{overlap, parse, subnet_span};
 use crate::network::vlan_word;
-use crate::{Call, Engine, JobDraft, Listing, Topic, places};
+use crate::{Call, Engine, JobDraft, Listing, Topic};
 use stratus_model::{Error, Kind, Result, net};
 use stratus_store::{IpRange, Job, PortableIpRange, Query, Region, Tx};
 use uuid::Uuid;
@@ -51,7 +51,7 @@ impl Engine {
             .write(move |tx| {
                 Box::pin(async move {
                     // Held, so that two ranges that share addresses are made one after the other.
-                    places::hold::<Region>(tx, Kind::Region, region.id).await?;
+                    tx.take::<Region>(Query::live().eq("id", region.id), "name = name", Vec::new()).await?;
                     refuse_overlap(tx, &row).await?;
                     tx.insert(&mut row).await?;
                     let job = job.insert(tx, &call, topic(&call, &row)).await?;
