@@ -9,6 +9,7 @@ mod inputs;
 mod kill;
 mod life;
 mod native;
+mod native_clients;
 mod networks;
 mod probes;
 mod s3;

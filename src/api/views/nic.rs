@@ -52,7 +52,7 @@ fn one(n: store::Nic, networks: &HashMap<i64, store::Network>, further: &mut Has
         virtualmachineid: None,
     };
     Nic {
-        secondaryip: further.remove(&n.id).unwrap_or_default().into_iter().map(short).collect(),
+        secondaryip: further.remove(&n.id).map(|all| all.into_iter().map(short).collect()),
         id: n.uuid,
         networkid: network.map(|w| w.uuid.clone()),
         networkname: network.map(|w| w.name.clone()),

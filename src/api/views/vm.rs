@@ -41,7 +41,7 @@ pub struct Nic {
     /// the IPv6 subnet of its network
     pub ip6cidr: Option<String>,
     /// its further addresses
-    pub secondaryip: Vec<SecondaryIp>,
+    pub secondaryip: Option<Vec<SecondaryIp>>,
 }
 
 /// A VM.
