@@ -45,6 +45,16 @@ if ! cmp -s "$packages" .venv/installed.txt; then
     cp "$packages" .venv/installed.txt
 fi
 
+# Clients of Python 2, which Debian no longer has: pyenv's where there is one, elsewhere their tests say why they are skipped.
+python2=$(ls "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7*/bin/python2.7 2>/dev/null | tail -1 || true)
+old=tests/clients/requirements-2.7.txt
+if [ -n "$python2" ] && ! cmp -s "$old" .venv/python2/installed.txt; then
+    rm -rf .venv/python2
+    "$python2" -m pip install --quiet --disable-pip-version-check --target .venv/python2 --requirement "$old" </dev/null
+    ln -sf "$python2" .venv/python2.7
+    cp "$old" .venv/python2/installed.txt
+fi
+
 # The console's build and tests; a changed lock file installs again.
 if ! cmp -s console/package-lock.json console/node_modules/installed.json; then
     (cd console && npm ci --no-fund --no-audit </dev/null)

@@ -28,6 +28,7 @@ pub fn expand(input: DeriveInput) -> Result<TokenStream> {
         None => quote!(None),
     };
     let on = words.text("on")?;
+    let subject = opt(on.clone());
     let (params, takes, names) = parameters(&input)?;
     let topic = match &on {
         Some(field) => {
@@ -46,7 +47,7 @@ pub fn expand(input: DeriveInput) -> Result<TokenStream> {
         impl crate::declare::Declared for #ty {
             const META: crate::declare::Meta = crate::declare::Meta {
                 name: #name, description: #description, roles: #roles, answer: #answer, event: #event, job: #job,
-                wrapper: #wrapper, since: #since, parameters: <#ty as crate::declare::Declared>::parameters,
+                wrapper: #wrapper, since: #since, on: #subject, parameters: <#ty as crate::declare::Declared>::parameters,
                 response: #response, start: #start, topic: #run_bound,
             };
             fn parameters() -> Vec<crate::declare::ParamMeta> {

@@ -58,6 +58,8 @@ pub struct Meta {
     pub event: Option<&'static str>,
     /// The sentence of its events, for an asynchronous command.
     pub job: Option<&'static str>,
+    /// The parameter that says what an asynchronous command works on.
+    pub on: Option<&'static str>,
     /// Key of the response where it is not the command's name in lower case and `response`.
     pub wrapper: Option<&'static str>,
     pub since: Option<&'static str>,

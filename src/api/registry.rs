@@ -74,7 +74,10 @@ impl Registry {
             (Start::Run(run), None) => Reply::Done(run(&call, given).await?),
             (Start::Run(_), Some(draft)) => Reply::Queued { id: None, job: Box::new(queue(&call, meta, given, draft).await?) },
             (Start::Create { create, .. }, draft) => {
-                let draft = draft.ok_or_else(|| Error::internal("a create command without a job"))?;
+                let mut draft = draft.ok_or_else(|| Error::internal("a create command without a job"))?;
+                if let Some(name) = given.peek("name") {
+                    draft.description = format!("{}: {}", draft.description, brief(name));
+                }
                 let made = create(&call, given, draft).await?;
                 Reply::Queued { id: Some(made.uuid), job: Box::new(made.job) }
             }
@@ -146,13 +149,22 @@ pub(crate) fn queued(id: Option<&str>, job: &Job) -> Value {
     }
 }
 
-async fn queue(call: &Call, meta: &Meta, given: Given, draft: JobDraft) -> Result<Job> {
+/// What was given for a name, no longer than an event's text should be.
+fn brief(text: &str) -> String {
+    text.trim().chars().take(80).collect()
+}
+
+async fn queue(call: &Call, meta: &Meta, given: Given, mut draft: JobDraft) -> Result<Job> {
+    let subject = meta.on.and_then(|name| given.peek(name)).map(brief);
     // Parsed now, so that what cannot be is refused at once and not in the job.
     let topic = match meta.topic {
         Some(topic) => topic(call, given).await?,
         None => None,
     };
     let topic = topic.unwrap_or_else(|| Topic::of_caller(call, Kind::Job, 0));
+    if let Some(subject) = subject {
+        draft.description = format!("{}: {} {subject}", draft.description, topic.kind.noun());
+    }
     let inner = call.clone();
     call.db.write(move |tx| Box::pin(async move { draft.insert(tx, &inner, topic).await })).await
 }

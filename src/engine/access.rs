@@ -41,6 +41,12 @@ impl Owned for stratus_store::IpAddress {
         (self.account_id.unwrap_or(1), self.domain_id.unwrap_or(1))
     }
 }
+impl Owned for stratus_store::NicSecondaryIp {
+    const KIND: Kind = Kind::IpAddress;
+    fn owner(&self) -> (i64, i64) {
+        (self.account_id, self.domain_id)
+    }
+}
 impl Owned for stratus_store::S3Bucket {
     const KIND: Kind = Kind::Bucket;
     fn owner(&self) -> (i64, i64) {

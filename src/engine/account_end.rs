@@ -9,7 +9,7 @@ use crate::{Call, Engine, JobDraft, Topic};
 use std::time::Duration;
 use stratus_model::{AccountType, Error, Kind, Result, VmState};
 use stratus_store::{
-    Account, AffinityGroup, Dedication, InstanceGroup, IpAddress, Job, Network, Project, ProjectInvitation, ProjectMember, Query,
+    Account, AffinityGroup, Dedication, GuestVlanRange, InstanceGroup, IpAddress, IpRange, Job, Network, Project, ProjectInvitation, ProjectMember, Query,
     ResourceCount, ResourceDetail, SecurityGroup, SecurityGroupRule, Setting, Snapshot, SshKeyPair, Table, Tag, Template, Tx, User, Vm,
     Volume,
 };
@@ -211,8 +211,8 @@ async fn remove(tx: &mut Tx, call: &Call, account: &Account) -> Result<()> {
     tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;
     tx.update::<ProjectInvitation>(mine(), vec![("removed", now.into())]).await?;
-    tx.update::<AffinityGroup>(mine(), vec![("removed", now.into())]).await?;
-    tx.update::<InstanceGroup>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<GuestVlanRange>(mine(), vec![("removed", now.into())]).await?;
+    tx.update::<IpRange>(mine(), vec![("account_id", None::<i64>.into()), ("domain_id", None::<i64>.into())]).await?;
     let every = || Query::all().eq("account_id", account.id);
     tx.delete::<Tag>(every()).await?;
     tx.delete::<ResourceDetail>(every()).await?;
@@ -230,7 +230,6 @@ async fn still_owned(tx: &mut Tx, id: i64) -> Result<Vec<String>> {
     let counts = [
         (live::<Vm>(tx, id).await?, "virtual machines"),
         (live::<Volume>(tx, id).await?, "volumes"),
-        (live::<Snapshot>(tx, id).await?, "snapshots"),
         (live::<Snapshot>(tx, id).await?, "snapshots"),
         (live::<Template>(tx, id).await?, "templates"),
         (live::<Network>(tx, id).await?, "networks"),

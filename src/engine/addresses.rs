@@ -18,6 +18,10 @@ const ROUNDS: usize = 8;
 const TAKE: &str =
     "state = 'Allocated', account_id = ?, domain_id = ?, nic_id = ?, vm_id = ?, allocated = ?, update_count = update_count + 1";
 
+/// What an address is that nobody has.
+pub(crate) const FREE: &str = "state = 'Free', account_id = null, domain_id = null, nic_id = null, vm_id = null, allocated = null, \
+                               source_nat = 0, static_nat = 0, update_count = update_count + 1";
+
 impl Engine {
     /// Takes an address of a network (in a pod, where the network's ranges belong to pods) for a NIC: the `wanted` one or any free one.
     /// A NIC that holds one already keeps it.
@@ -84,12 +88,11 @@ impl Engine {
         }))
     }
 
-    /// Gives back what a NIC holds; nothing when it holds none.
+    /// Gives back what a NIC holds, its further addresses too; nothing when it holds none.
     pub async fn address_give_back(&self, tx: &mut Tx, nic: i64) -> Result<()> {
+        self.nic_addresses_give_back(tx, nic).await?;
         let q = Query::all().eq("nic_id", nic).eq("state", "Allocated");
-        let set = "state = 'Free', account_id = null, domain_id = null, nic_id = null, vm_id = null, allocated = null, \
-                   source_nat = 0, static_nat = 0, update_count = update_count + 1";
-        tx.take::<IpAddress>(q, set, Vec::new()).await.map(drop)
+        tx.take::<IpAddress>(q, FREE, Vec::new()).await.map(drop)
     }
 
     /// The range of an address: gateway and netmask of the NIC that holds it.

@@ -20,6 +20,7 @@ impl Engine {
         self.check_states(&mut found).await?;
         self.check_public(&mut found).await?;
         self.check_affinity(&mut found).await?;
+        self.check_nic_addresses(&mut found).await?;
         self.check_storage(&mut found).await?;
         self.check_projects(&mut found).await?;
         self.check_buckets(&mut found).await?;
@@ -212,6 +213,10 @@ impl Engine {
         let rows = self.db.find::<IpAddress>(Query::all().key_in::<IpRange>("range_id", "id", public_ranges())).await?;
         let nics = self.db.by_ids::<Nic>(rows.iter().filter_map(|a| a.nat_nic_id)).await?;
         let vms = self.db.by_ids::<Vm>(rows.iter().filter_map(|a| a.vm_id)).await?;
+        let further = self.nic_addresses(&nics.keys().copied().collect::<Vec<_>>()).await?;
+        let has = |n: &Nic, ip: &Option<String>| {
+            n.ip4 == *ip || further.get(&n.id).is_some_and(|all| all.iter().any(|f| Some(&f.address) == ip.as_ref()))
+        };
         let (mut taken, mut targets) = (HashSet::new(), HashSet::new());
         for a in &rows {
             let free = a.state == "Free";
@@ -228,7 +233,7 @@ impl Engine {
                 continue;
             }
             let nic =
-                a.nat_nic_id.and_then(|n| nics.get(&n)).filter(|n| n.removed.is_none() && n.ip4 == a.guest_ip && Some(n.vm_id) == a.vm_id);
+                a.nat_nic_id.and_then(|n| nics.get(&n)).filter(|n| n.removed.is_none() && has(n, &a.guest_ip) && Some(n.vm_id) == a.vm_id);
             let vm = a.vm_id.and_then(|v| vms.get(&v)).filter(|v| v.removed.is_none() && Some(v.account_id) == a.account_id);
             if nic.is_none() || vm.is_none_or(|v| matches!(v.vm_state(), VmState::Destroyed | VmState::Expunging)) {
                 found.push(format!("public address {} stands for NIC {:?}, which is not there", a.address, a.nat_nic_id));

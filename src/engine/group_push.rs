@@ -130,14 +130,17 @@ impl World {
         sets
     }
 
-    /// Sequence and rules of who is in these groups. Without any egress rule everything may go out, unless all of them are closed.
+    /// Sequence and rules of who is in these groups. One of them that has no egress rule and is not closed lets everything out, whatever
+    /// the others allow: a group only adds.
     fn rules(&self, groups: &[i64]) -> (i64, Vec<GroupRule>) {
         let sequence = groups.iter().filter_map(|g| self.sequences.get(g)).sum();
         let mut rules: Vec<GroupRule> = Vec::new();
         let mine = self.rules.iter().filter(|r| groups.contains(&r.group_id));
-        let mut egress = false;
+        let mut filtered: HashSet<i64> = HashSet::new();
         for r in mine {
-            egress |= r.direction == "egress";
+            if r.direction == "egress" {
+                filtered.insert(r.group_id);
+            }
             let cidrs: Vec<String> = r.cidr.iter().cloned().collect();
             let groups: Vec<String> = r.allowed_group_id.and_then(|g| self.allowed.get(&g)).into_iter().cloned().collect();
             if cidrs.is_empty() && groups.is_empty() {
@@ -153,7 +156,7 @@ impl World {
                 groups,
             });
         }
-        if !egress && !groups.iter().all(|g| self.closed.contains(g)) {
+        if groups.iter().any(|g| !self.closed.contains(g) && !filtered.contains(g)) {
             rules.push(GroupRule {
                 ingress: false,
                 protocol: "all".into(),

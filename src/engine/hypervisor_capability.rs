@@ -1,7 +1,7 @@
 //! What versions of hypervisors can do, as a fresh install knows them.
 use crate::{Call, Engine, Listing, Topic};
 use stratus_model::{Error, Kind, Result};
-use stratus_store::{HypervisorCapability, Query, Tx};
+use stratus_store::{Host, HypervisorCapability, Query, Tx, Vm};
 use uuid::Uuid;
 
 /// Hypervisor, version, guests a host, security groups, data disks a VM, hosts a cluster (0 for any number), storage moves with a VM.
@@ -62,6 +62,23 @@ impl Engine {
         }
         let count = self.db.count::<HypervisorCapability>(q.clone()).await?;
         Ok(Listing { count, rows: self.db.find(q.page(page.0, page.1)).await? })
+    }
+
+    /// What is known of the hypervisor of a host, of its version where that is known.
+    pub(crate) async fn hypervisor_capability(&self, hypervisor: &str, version: Option<&str>) -> Result<Option<HypervisorCapability>> {
+        let known = self.db.find::<HypervisorCapability>(Query::all().eq("hypervisor", crate::hypervisor::canonical(hypervisor))).await?;
+        let of = |v: &str| known.iter().find(|c| c.version.eq_ignore_ascii_case(v)).cloned();
+        Ok(version.and_then(of).or_else(|| of("default")))
+    }
+
+    /// Data disks that a VM may have: as many as its host's hypervisor takes, or what is usual for its kind while it has no host.
+    pub(crate) async fn data_volumes_most(&self, vm: &Vm) -> Result<i64> {
+        let host = match vm.host_id.or(vm.last_host_id) {
+            Some(id) => self.db.get::<Host>(id).await?,
+            None => None,
+        };
+        let version = host.and_then(|h| h.hypervisor_version);
+        Ok(self.hypervisor_capability(&vm.hypervisor, version.as_deref()).await?.map_or(i64::MAX, |c| c.max_data_volumes))
     }
 
     /// Changes how many guests a host takes, or whether it can have security groups.

@@ -58,7 +58,7 @@ fn listed(traffic: &[&'static str]) -> Query {
     Query::all().eq("specify_ip_ranges", true).within("traffic_type", traffic.iter().copied())
 }
 
-fn topic(call: &Call, range: &IpRange) -> Topic {
+pub(crate) fn topic(call: &Call, range: &IpRange) -> Topic {
     let (account, domain) = (range.account_id.unwrap_or(call.caller.account_id), range.domain_id.unwrap_or(call.caller.domain_id));
     Topic { account, domain, kind: Kind::VlanIpRange, id: range.id }
 }

@@ -34,7 +34,7 @@ pub struct JobDraft {
     pub parameters: String,
     /// Its event type.
     pub event: &'static str,
-    /// A sentence for its events: `stopping VM`.
+    /// A sentence for its events: `stopping VM`. What kind of thing it is about is added, unless it says so itself: `stopping VM: web1`.
     pub description: String,
 }
 
@@ -46,7 +46,10 @@ impl JobDraft {
 
     /// As [`JobDraft::insert`], but in the queue of another thing: a snapshot is taken when nothing else is at work on its volume.
     pub async fn insert_behind(self, tx: &mut Tx, call: &Call, topic: Topic, first: Topic) -> Result<Job> {
-        let text = format!("{}: {}", self.description, topic.kind.noun());
+        let text = match self.description.contains(": ") {
+            true => self.description,
+            false => format!("{}: {}", self.description, topic.kind.noun()),
+        };
         let start = call.write_event(tx, self.event, Level::Info, "Scheduled", topic, text, None).await?;
         let queue = match first.id {
             0 => format!("job-{}", Uuid::new_v4()),

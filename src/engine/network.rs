@@ -1,9 +1,10 @@
 //! Guest networks, and the cloud's own networks of a zone.
 //!
 //! A shared network is `Setup` from the start: its wire and ranges are given. An isolated one is `Allocated` until the first VM needs
-//! it; [`Engine::network_implement`] then takes a VLAN, and [`Engine::network_rest`] gives it back when no NIC is left.
+//! it; [`Engine::network_implement`] then takes a VLAN and a source NAT address. `network_use.rs` says when that is, and the way back.
 use crate::addresses::{Subnet, subnet_span};
 use crate::network_offering::word;
+use crate::vm_start::{ROUTER, from_driver, network_spec};
 use crate::{Call, Engine, Topic, vnet};
 use stratus_model::{Error, Kind, Limit, Result};
 use stratus_store::{
@@ -94,9 +95,11 @@ impl Engine {
     /// Makes a network for an account, or for everybody in a domain.
     pub async fn network_create(&self, call: &Call, ask: NetworkCreate) -> Result<Network> {
         let draft = draft(call, &ask).await?;
-        let call = call.clone();
-        self.db
+        let inner = call.clone();
+        let made = self
+            .db
             .write(move |tx| {
+                let call = inner.clone();
                 Box::pin(async move {
                     let (mut n, subnet) = draft;
                     let wire = match &ask.physical {
@@ -124,7 +127,8 @@ impl Engine {
                     Ok(n)
                 })
             })
-            .await
+            .await?;
+        self.network_persist(call, made).await
     }
 
     async fn network_range(&self, tx: &mut Tx, n: &Network, subnet: Subnet, (first, last): (String, String)) -> Result<()> {
@@ -147,7 +151,8 @@ impl Engine {
         self.range_insert(tx, &mut range).await
     }
 
-    /// Makes an isolated network ready on its first use: it takes a VLAN. Run again, or on another kind of network, it changes nothing.
+    /// Makes an isolated network ready on its first use: it takes a VLAN and, where its offering has SourceNat, a public address. Run
+    /// again, or on another kind of network, it changes nothing.
     pub async fn network_implement(&self, tx: &mut Tx, id: i64) -> Result<Network> {
         let n = tx.must::<Network>(id).await?;
         if n.state != "Allocated" {
@@ -161,20 +166,8 @@ impl Engine {
         let uri = format!("{}://{number}", vnet::scheme(wire.isolation_methods.as_deref()));
         let set = vec![("vlan", number.to_string().into()), ("broadcast_uri", uri.into())];
         tx.advance::<Network>(id, &n.state, n.update_count, "Implemented", set).await?;
+        self.source_nat_take(tx, &n).await?;
         tx.must(id).await
-    }
-
-    /// Gives an implemented network's VLAN back when it has no NIC any more; what garbage collection calls. True when it did.
-    pub async fn network_rest(&self, tx: &mut Tx, id: i64) -> Result<bool> {
-        let n = tx.must::<Network>(id).await?;
-        let used = tx.count::<Nic>(Query::live().eq("network_id", id)).await?;
-        if n.state != "Implemented" || used > 0 || tx.must::<NetworkOffering>(n.offering_id).await?.is_persistent {
-            return Ok(false);
-        }
-        self.vnet_give_back(tx, id).await?;
-        let set = vec![("vlan", Value::Null), ("broadcast_uri", Value::Null)];
-        tx.advance::<Network>(id, &n.state, n.update_count, "Allocated", set).await?;
-        Ok(true)
     }
 
     /// Changes a network.
@@ -214,8 +207,20 @@ impl Engine {
             .await
     }
 
-    /// Removes a network that no VM is on, with its ranges, its VLAN and its place in the owner's count.
+    /// Removes a network that no VM is on, with its ranges, its addresses, its VLAN and its place in the owner's count.
     pub async fn network_delete(&self, call: &Call, id: i64) -> Result<()> {
+        let n = self.db.must::<Network>(id).await?;
+        if !n.is_system && self.db.count::<Nic>(Query::live().eq("network_id", id)).await? == 0 {
+            self.network_ips_release(call, id).await?;
+        }
+        self.network_remove(call, id).await?;
+        match self.drivers.network(ROUTER) {
+            Some(driver) => driver.shutdown(&network_spec(&n)).await.map_err(from_driver),
+            None => Ok(()),
+        }
+    }
+
+    async fn network_remove(&self, call: &Call, id: i64) -> Result<()> {
         let call = call.clone();
         self.db
             .write(move |tx| {
@@ -232,6 +237,7 @@ impl Engine {
                         let why = format!("{nics} NICs of VMs that are not expunged are on it");
                         return Err(Error::InUse { kind: Kind::Network, id: n.uuid, why });
                     }
+                    call.source_nat_give_back(tx, id).await?;
                     let public = tx.count::<IpAddress>(Query::all().eq("associated_network_id", id)).await?;
                     if public > 0 {
                         let why = format!("{public} public addresses are on it; disassociate them first");

@@ -2,7 +2,7 @@
 use crate::network_offering::word;
 use crate::{Call, Engine, JobDraft, Listing, Topic, provider, vnet};
 use stratus_model::{Error, Kind, Result};
-use stratus_store::{IpRange, Job, Network, PhysicalNetwork, Provider, Query, TrafficType, Tx, Value, Vnet, Zone};
+use stratus_store::{GuestVlanRange, IpRange, Job, Network, PhysicalNetwork, Provider, Query, TrafficType, Tx, Value, Vnet, Zone};
 use uuid::Uuid;
 
 /// Kinds of traffic, as networks and offerings have them.
@@ -160,6 +160,7 @@ impl Engine {
                             let why = format!("{} is outside of the new ranges and a network uses it", u.number);
                             return Err(Error::InUse { kind: Kind::PhysicalNetwork, id: p.uuid, why });
                         }
+                        crate::guest_vlan::refuse_narrower(tx, &p, &ranges).await?;
                         p.vlan = Some(ranges.to_string());
                         vnis_apart(tx, &p).await?;
                         set.push(("vlan", p.vlan.into()));
@@ -193,6 +194,7 @@ impl Engine {
                     }
                     let removed = || vec![("removed", call.now().into())];
                     tx.update::<TrafficType>(of_us(), removed()).await?;
+                    tx.update::<GuestVlanRange>(of_us(), removed()).await?;
                     tx.update::<Network>(of_us(), removed()).await?;
                     tx.remove::<PhysicalNetwork>(id, call.now()).await?;
                     call.log(tx, topic(&call, id), format!("deleted physical network {}", p.name)).await

@@ -59,6 +59,10 @@ pub fn is_elastic(offering: &NetworkOffering) -> bool {
         .any(|(s, c, v)| s.eq_ignore_ascii_case("StaticNat") && c.eq_ignore_ascii_case("ElasticIp") && v.eq_ignore_ascii_case("true"))
 }
 
+fn source_nat_of(network: i64) -> Query {
+    Query::all().eq("associated_network_id", network).eq("source_nat", true)
+}
+
 /// The ranges of a zone's public addresses.
 pub(crate) fn public_ranges() -> Query {
     Query::live().eq("for_virtual_network", true)
@@ -147,7 +151,12 @@ impl Engine {
     /// Takes a free public address of a network's zone: of the account's own ranges first, then of everybody's.
     async fn public_take(&self, tx: &mut Tx, network: &Network, owner: &Account) -> Result<IpAddress> {
         let ranges = tx.find::<IpRange>(public_ranges().eq("zone_id", network.zone_id)).await?;
+        let common = self.settings.scoped("use.system.public.ips", "account", owner.id).as_deref() == Some("true");
+        let dedicated = ranges.iter().any(|r| r.account_id == Some(owner.id));
         for own in [true, false] {
+            if !own && dedicated && !common {
+                break;
+            }
             let ids: Vec<i64> = ranges.iter().filter(|r| r.account_id == own.then_some(owner.id)).map(|r| r.id).collect();
             if let Some(found) = self.public_take_in(tx, &ids, network, owner).await? {
                 self.public_changed(tx, network.id).await?;
@@ -159,6 +168,39 @@ impl Engine {
             0 => format!("Zone {} has no public IP range", zone.name),
             n => format!("All public IP addresses of zone {} ({n} ranges) are in use", zone.name),
         }))
+    }
+
+    /// Gives a network whose offering has SourceNat the public address that its guests go out by; one that has it keeps it.
+    pub(crate) async fn source_nat_take(&self, tx: &mut Tx, network: &Network) -> Result<()> {
+        let offers = Query::all().eq("offering_id", network.offering_id).eq("service", "SourceNat");
+        if tx.find_one::<OfferingService>(offers).await?.is_none() || tx.find_one::<IpAddress>(source_nat_of(network.id)).await?.is_some() {
+            return Ok(());
+        }
+        let owner = tx.must::<Account>(network.account_id).await?;
+        self.take(tx, owner.id, &[(Limit::PublicIp, 1)]).await?;
+        let a = self.public_take(tx, network, &owner).await?;
+        tx.advance::<IpAddress>(a.id, "Allocating", a.update_count, "Allocated", vec![("source_nat", true.into())]).await?;
+        let taken = tx.must::<IpAddress>(a.id).await?;
+        usage(tx, self, "NET.IPASSIGN", &taken).await
+    }
+
+    /// Gives the source NAT address of a network back, in the transaction that ends the network.
+    pub(crate) async fn source_nat_give_back(&self, tx: &mut Tx, network: i64) -> Result<()> {
+        for a in tx.find::<IpAddress>(source_nat_of(network)).await? {
+            self.tags_forget(tx, "PublicIpAddress", a.id).await?;
+            usage(tx, self, "NET.IPRELEASE", &a).await?;
+            freed(tx, self, &a).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the addresses back that an account took for a network, in the job that ends the network.
+    pub(crate) async fn network_ips_release(&self, call: &Call, network: i64) -> Result<()> {
+        let taken = Query::all().eq("associated_network_id", network).eq("source_nat", false).eq("is_system", false);
+        for a in self.db.find::<IpAddress>(taken).await? {
+            self.ip_release(call, a.id).await?;
+        }
+        Ok(())
     }
 
     async fn public_take_in(&self, tx: &mut Tx, ranges: &[i64], network: &Network, owner: &Account) -> Result<Option<IpAddress>> {
@@ -310,17 +352,17 @@ async fn free(call: &Call, plan: &mut OfAddress) -> Result<()> {
 }
 
 /// Makes an address free, and its place in the owner's count.
-async fn freed(tx: &mut Tx, call: &Call, a: &IpAddress) -> Result<()> {
+async fn freed(tx: &mut Tx, engine: &Engine, a: &IpAddress) -> Result<()> {
     let as_read = Query::all().eq("id", a.id).eq("state", a.state.as_str());
     if tx.take::<IpAddress>(as_read, FREE, Vec::new()).await?
         && let Some(account) = a.account_id
     {
-        call.give_back(tx, account, &[(Limit::PublicIp, 1)]).await?;
+        engine.give_back(tx, account, &[(Limit::PublicIp, 1)]).await?;
     }
     Ok(())
 }
 
-async fn usage(tx: &mut Tx, call: &Call, event: &str, a: &IpAddress) -> Result<()> {
+async fn usage(tx: &mut Tx, engine: &Engine, event: &str, a: &IpAddress) -> Result<()> {
     let mut u = UsageEvent {
         event_type: event.into(),
         account_id: a.account_id.unwrap_or(1),
@@ -330,7 +372,7 @@ async fn usage(tx: &mut Tx, call: &Call, event: &str, a: &IpAddress) -> Result<(
         resource_name: Some(a.address.clone()),
         size: Some(a.source_nat.into()),
         resource_type: Some("VirtualNetwork".into()),
-        created: call.now(),
+        created: engine.clock.now(),
         ..Default::default()
     };
     tx.insert(&mut u).await.map(drop)

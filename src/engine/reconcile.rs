@@ -20,6 +20,7 @@ impl Engine {
             let mut cleaned = engine.clock.now();
             let mut polled = engine.clock.now();
             let mut looked = engine.clock.now();
+            let mut collected = engine.clock.now();
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
@@ -31,6 +32,10 @@ impl Engine {
                 if now - looked >= engine.settings.number("capacity.check.period").max(1000) * 1000 {
                     looked = now;
                     report("alerts", engine.alerts_check().await);
+                }
+                if now - collected >= engine.settings.number("network.gc.interval").max(1) * 1_000_000 {
+                    collected = now;
+                    report("unused networks", engine.networks_gc().await);
                 }
                 if now - cleaned >= engine.settings.number("account.cleanup.interval").max(1) * 1_000_000 {
                     cleaned = now;

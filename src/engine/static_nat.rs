@@ -103,9 +103,10 @@ impl Engine {
         let nic = nic.ok_or_else(|| Error::invalid("virtualmachineid", format!("the VM has no NIC in network {}", home.name)))?;
         match (&nic.ip4, guest) {
             (None, _) => Err(wrong_state(vm, "it has no address yet; it gets one when it first starts")),
-            (Some(ip), Some(wanted)) if ip != wanted => {
-                Err(Error::invalid("vmguestip", format!("{wanted} is not an address of the VM in network {}", home.name)))
-            }
+            (Some(ip), Some(wanted)) if ip != wanted => match self.nic_address_named(nic.id, wanted).await? {
+                Some(further) => Ok(Nic { ip4: Some(further.address), ..nic }),
+                None => Err(Error::invalid("vmguestip", format!("{wanted} is not an address of the VM in network {}", home.name))),
+            },
             _ => Ok(nic),
         }
     }
@@ -203,11 +204,11 @@ impl Engine {
         bump(tx, network).await
     }
 
-    /// Tells a network's router all of its public addresses. A network that has no VM yet has no router: it is told with the first one.
+    /// Tells a network's router all of its public addresses. A network that is not implemented has no router: it is told with the first VM.
     pub(crate) async fn public_apply(&self, network: i64) -> Result<()> {
         // Read before the rows: a set is never older than its number.
         let network = self.db.must::<Network>(network).await?;
-        if network.state == "Allocated" && self.db.count::<Nic>(Query::live().eq("network_id", network.id)).await? == 0 {
+        if matches!(network.state.as_str(), "Allocated" | "Shutdown") {
             return Ok(());
         }
         let Some(driver) = self.drivers.network(ROUTER) else { return Ok(()) };
@@ -247,7 +248,7 @@ impl Engine {
     pub(crate) async fn public_behind(&self) -> Result<Vec<i64>> {
         let sql = sql!(
             "select id from network where removed is null and nat_applied < nat_sequence \
-             and (state <> 'Allocated' or id in (select network_id from nic where removed is null)) order by id"
+             and state not in ('Allocated', 'Shutdown') order by id"
         );
         self.db.rows(sql, Vec::new()).await?.iter().map(|r| r.get(0)).collect()
     }

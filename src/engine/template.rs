@@ -6,8 +6,8 @@ use crate::template_fetch::{DOWNLOADED, counted, topic, waiting};
 use crate::{Call, Engine, ListScope, Listing};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use stratus_model::{Error, Kind, Limit, Result, Role};
-use stratus_store::{Account, ImageStore, OsType, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Vm, Zone};
+use stratus_model::{AccountType, Error, Kind, Limit, Result, Role};
+use stratus_store::{Account, ImageStore, OsType, Project, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Vm, Zone};
 use uuid::Uuid;
 
 pub use crate::template_fetch::seed_templates;
@@ -154,6 +154,8 @@ pub struct TemplatePermissionUpdate {
     pub op: Option<String>,
     /// Names of accounts of the template's domain.
     pub accounts: Vec<String>,
+    /// Projects whose members may use it.
+    pub projects: Vec<Project>,
 }
 
 /// Checks format, hypervisor and URL against each other; the hypervisor's usual spelling.
@@ -468,11 +470,14 @@ impl Engine {
         Ok(TemplateInZone { template: template.clone(), at: self.db.must(at.id).await? })
     }
 
-    /// The names of the accounts that a template is shared with.
-    pub async fn template_permissions(&self, template: &Template) -> Result<Vec<String>> {
+    /// Whom a template is shared with: the names of accounts, and the uuids of projects.
+    pub async fn template_permissions(&self, template: &Template) -> Result<(Vec<String>, Vec<String>)> {
         let rows = self.db.find::<TemplatePermission>(Query::all().eq("template_id", template.id)).await?;
         let accounts = self.db.by_ids::<Account>(rows.iter().map(|r| r.account_id)).await?;
-        Ok(rows.iter().filter_map(|r| accounts.get(&r.account_id)).filter(|a| a.removed.is_none()).map(|a| a.name.clone()).collect())
+        let live = || rows.iter().filter_map(|r| accounts.get(&r.account_id)).filter(|a| a.removed.is_none());
+        let behind = self.projects_of(live().filter(|a| a.kind() == AccountType::Project).map(|a| a.id)).await?;
+        let names = live().filter(|a| a.kind() != AccountType::Project).map(|a| a.name.clone()).collect();
+        Ok((names, live().filter_map(|a| behind.get(&a.id)).map(|p| p.uuid.clone()).collect()))
     }
 
     /// Changes who may use a template.
@@ -480,7 +485,9 @@ impl Engine {
         let owner = self.db.must::<Account>(template.account_id).await?;
         let op = ask.op.as_deref().map(str::to_ascii_lowercase);
         match op.as_deref() {
-            None if !ask.accounts.is_empty() => return Err(Error::invalid("op", "is needed with accounts: add or remove")),
+            None if !ask.accounts.is_empty() || !ask.projects.is_empty() => {
+                return Err(Error::invalid("op", "is needed with accounts and projectids: add or remove"));
+            }
             None | Some("add" | "remove" | "reset") => {}
             Some(other) => return Err(Error::invalid("op", format!("'{other}' is none of add, remove, reset"))),
         }
@@ -497,7 +504,13 @@ impl Engine {
         if row.is_public && !template.is_public || row.is_featured && !template.is_featured {
             self.may_publish(call, &Template { is_routing: false, ..row.clone() }, &owner)?;
         }
-        let accounts = self.sharers(&owner, &ask.accounts).await?;
+        let mut accounts = self.sharers(&owner, &ask.accounts).await?;
+        for project in &ask.projects {
+            if project.account_id == owner.id {
+                return Err(Error::invalid("projectids", format!("project {} owns the template", project.uuid)));
+            }
+            accounts.push(project.account_id);
+        }
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { share(tx, &call, row, op, accounts).await })).await
     }

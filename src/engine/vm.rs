@@ -214,7 +214,7 @@ impl Engine {
             ask.networks = vec![network.ok_or_else(|| Error::Unavailable(format!("zone {} has no guest network", ask.zone.name)))?];
         }
         if ask.networks.is_empty() {
-            return Err(Error::invalid("networkids", "at least one network is needed in an advanced zone"));
+            ask.networks = vec![self.network_default(call, &ask.owner, &ask.zone).await?];
         }
         for n in &ask.networks {
             if n.zone_id != ask.zone.id {

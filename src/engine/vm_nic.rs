@@ -129,8 +129,9 @@ async fn parts(call: &Call, plan: &OneNic) -> Result<Option<(Vm, Nic, Network)>>
 }
 
 async fn prepare(call: &Call, plan: &mut OneNic) -> Result<()> {
-    let Some((vm, nic, network)) = parts(call, plan).await? else { return Ok(()) };
+    let Some((vm, nic, _)) = parts(call, plan).await? else { return Ok(()) };
     let Some(driver) = call.drivers.network(ROUTER).filter(|_| vm.vm_state() == VmState::Running) else { return Ok(()) };
+    let (network, nic) = call.network_of(call, nic).await?;
     let network = network_spec(&network);
     driver.implement(&network).await.map_err(from_driver)?;
     driver.prepare(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)

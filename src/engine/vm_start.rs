@@ -419,7 +419,7 @@ async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
     let Some(driver) = call.drivers.network(ROUTER) else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
-        let row = call.db.must::<Network>(nic.network_id).await?;
+        let (row, nic) = call.network_of(call, nic).await?;
         let network = network_spec(&row);
         driver.implement(&network).await.map_err(from_driver)?;
         driver.prepare(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;

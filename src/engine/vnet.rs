@@ -1,10 +1,11 @@
 //! The numbers that keep guest networks apart (VLANs, VXLAN VNIs): the ranges of a physical network and what is taken of them.
 //!
 //! A taken number is a row with a unique key over physical network and number, so two networks cannot get the same one.
-use crate::Engine;
+use crate::guest_vlan::dedicated;
+use crate::{Engine, places};
 use std::collections::BTreeSet;
 use std::fmt;
-use stratus_model::{Error, Result};
+use stratus_model::{Error, Kind, Result};
 use stratus_store::{Network, PhysicalNetwork, Query, Tx, Vnet};
 
 /// How often a number that another network got first is passed over.
@@ -46,9 +47,23 @@ impl Ranges {
         let pairs = self.0.iter().flat_map(|a| other.0.iter().map(move |b| (a, b)));
         pairs.filter(|(a, b)| a.0 <= b.1 && b.0 <= a.1).map(|(a, b)| a.0.max(b.0)).min()
     }
+    /// From their ends.
+    pub(crate) fn of(spans: impl IntoIterator<Item = (i64, i64)>) -> Self {
+        let mut spans: Vec<(i64, i64)> = spans.into_iter().collect();
+        spans.sort_unstable();
+        Self(spans)
+    }
+    /// Whether one of them holds a whole range.
+    pub(crate) fn covers(&self, (first, last): (i64, i64)) -> bool {
+        self.0.iter().any(|(a, b)| *a <= first && last <= *b)
+    }
+    /// Whether there is no number in them.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
     /// The first number that is not taken.
-    fn first_free(&self, taken: &BTreeSet<i64>) -> Option<i64> {
-        self.0.iter().flat_map(|(a, b)| *a..=*b).find(|n| !taken.contains(n))
+    fn first_free(&self, taken: impl Fn(i64) -> bool) -> Option<i64> {
+        self.0.iter().flat_map(|(a, b)| *a..=*b).find(|n| !taken(*n))
     }
 }
 
@@ -71,7 +86,8 @@ pub fn scheme(isolation: Option<&str>) -> &'static str {
 }
 
 impl Engine {
-    /// Takes the next free number of a physical network for a network, in order. A network that has one keeps it.
+    /// Takes the next free number of a physical network for a network, in order: of those that are dedicated to its account, then of
+    /// those that are nobody's. A network that has one keeps it.
     pub async fn vnet_take(&self, tx: &mut Tx, physical: &PhysicalNetwork, network: &Network) -> Result<i64> {
         let of_wire = || Query::all().eq("physical_network_id", physical.id);
         if let Some(mine) = tx.find_one::<Vnet>(of_wire().eq("network_id", network.id)).await? {
@@ -81,15 +97,23 @@ impl Engine {
             return Err(Error::NoAddress(format!("Physical network {} has no VLAN range", physical.name)));
         };
         let ranges = Ranges::read(text, physical.isolation_methods.as_deref())?;
+        // Held, so that no number is dedicated to somebody else while it is taken.
+        places::hold::<PhysicalNetwork>(tx, Kind::PhysicalNetwork, physical.id).await?;
+        let (own, others) = dedicated(tx, physical.id, network.account_id).await?;
         let mut taken: BTreeSet<i64> = tx.find::<Vnet>(of_wire()).await?.iter().map(|v| v.number).collect();
+        let common = own.is_empty() || self.settings.scoped("use.system.guest.vlans", "account", network.account_id).as_deref() == Some("true");
         for _ in 0..TRIES {
-            let Some(number) = ranges.first_free(&taken) else { break };
+            let open = || ranges.first_free(|n| taken.contains(&n) || own.holds(n) || others.holds(n));
+            let Some(number) = own.first_free(|n| taken.contains(&n)).or_else(|| common.then(open).flatten()) else { break };
             if self.vnet_claim(tx, physical, network, number).await? {
                 return Ok(number);
             }
             taken.insert(number);
         }
-        Err(Error::NoAddress(format!("No VLAN of physical network {} ({text}) is free", physical.name)))
+        Err(Error::NoAddress(match common {
+            true => format!("No VLAN of physical network {} ({text}) is free for the account", physical.name),
+            false => format!("No VLAN of {own}, the account's own, is free on physical network {}", physical.name),
+        }))
     }
 
     /// Takes this very number; false when another network has it.
@@ -118,7 +142,8 @@ mod tests {
         let r = Ranges::read("300-310, 100-200", None).expect("ranges");
         assert_eq!(r.to_string(), "100-200,300-310");
         assert!(r.holds(150) && !r.holds(250));
-        assert_eq!(r.first_free(&(100..=200).collect()), Some(300));
+        assert_eq!(r.first_free(|n| n <= 200), Some(300));
+        assert!(r.covers((100, 200)) && !r.covers((150, 305)) && Ranges::of([]).is_empty());
         assert_eq!(r.meets(&Ranges::read("190-300", None).expect("ranges")), Some(190));
         for bad in ["5000", "0-5", "9-5", "a-b", "1-10,5-20"] {
             assert!(Ranges::read(bad, None).is_err(), "{bad}");

@@ -147,11 +147,17 @@ impl Engine {
         if volume.zone_id != vm.zone_id || volume.account_id != vm.account_id {
             return Err(Error::invalid("virtualmachineid", "the volume and the VM must be in one zone and of one account"));
         }
+        let most = self.data_volumes_most(vm).await?;
         let (volume, vm, now) = (volume.clone(), vm.clone(), self.clock.now());
         self.db
             .write(move |tx| {
                 Box::pin(async move {
                     let used = tx.find::<Volume>(Query::live().eq("vm_id", vm.id)).await?;
+                    let data = used.iter().filter(|v| v.volume_type == "DATADISK").count() as i64;
+                    if data >= most {
+                        let why = format!("has {data} data disks, and {} takes {most} at most", vm.hypervisor);
+                        return Err(Error::invalid("virtualmachineid", why));
+                    }
                     let taken: Vec<i64> = used.iter().filter_map(|v| v.device_id).collect();
                     let device = match device {
                         Some(d) if !DEVICES.contains(&d) => return Err(Error::invalid("deviceid", "must be 1 to 15, and not 3")),

@@ -10,7 +10,7 @@ pub mod mail;
 pub mod maria;
 mod tools;
 
-pub use tools::{python, repository, skip, tool};
+pub use tools::{python, python2, repository, skip, tool};
 
 /// Each test twice: on SQLite, and on MariaDB where there is one. `$fresh` takes whether it is MariaDB and answers with what the
 /// test is given, or none where there is no MariaDB.

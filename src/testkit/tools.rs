@@ -31,3 +31,15 @@ pub fn python() -> Option<PathBuf> {
     skip("there is no .venv with the Python clients: tests/tools.sh makes it");
     None
 }
+
+/// Python 2.7 and the folder of the packages in `tests/clients/requirements-2.7.txt`. None after saying so where the machine has none:
+/// distributions have dropped it, so nothing that `make test` could install brings it.
+pub fn python2() -> Option<(PathBuf, PathBuf)> {
+    let venv = repository().join(".venv");
+    let (python, packages) = (venv.join("python2.7"), venv.join("python2"));
+    if python.exists() && packages.is_dir() {
+        return Some((python, packages));
+    }
+    eprintln!("skipped: there is no Python 2.7 here (tests/tools.sh takes pyenv's), and this client needs it");
+    None
+}

@@ -44,7 +44,7 @@ fn hosts(n: usize) -> String {
 }
 
 /// An advanced zone with two hosts, without public addresses.
-fn advanced() -> String {
+pub fn advanced() -> String {
     let mut zone: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
     let z = &mut zone["zones"][0];
     z["networktype"] = "Advanced".into();

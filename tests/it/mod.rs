@@ -10,6 +10,8 @@ mod inputs;
 mod kill;
 mod life;
 mod native;
+mod native_clients;
+mod networks;
 mod probes;
 mod s3;
 mod schema;

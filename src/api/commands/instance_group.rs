@@ -7,7 +7,7 @@ found!(InstanceGroup owned);
 
 /// Makes a group of VMs.
 #[derive(Command)]
-#[command(name = "createInstanceGroup", roles = "all", answer = "instancegroup", view = view::InstanceGroup)]
+#[command(name = "createInstanceGroup", roles = "all", event = "INSTANCEGROUP.CREATE", answer = "instancegroup", view = view::InstanceGroup)]
 pub struct CreateGroup {
     /// its name, unique in the account
     name: String,
@@ -30,7 +30,7 @@ impl Run for CreateGroup {
 
 /// Gives a group of VMs another name.
 #[derive(Command)]
-#[command(name = "updateInstanceGroup", roles = "all", answer = "instancegroup", view = view::InstanceGroup)]
+#[command(name = "updateInstanceGroup", roles = "all", event = "INSTANCEGROUP.UPDATE", answer = "instancegroup", view = view::InstanceGroup)]
 pub struct Update {
     /// the ID of the group
     id: Owned<store::InstanceGroup>,
@@ -46,7 +46,7 @@ impl Run for Update {
 
 /// Deletes a group of VMs; the VMs stay.
 #[derive(Command)]
-#[command(name = "deleteInstanceGroup", roles = "all")]
+#[command(name = "deleteInstanceGroup", roles = "all", event = "INSTANCEGROUP.DELETE")]
 pub struct Delete {
     /// the ID of the group
     id: Owned<store::InstanceGroup>,

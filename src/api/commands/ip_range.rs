@@ -148,6 +148,42 @@ impl Run for DeleteVlanIpRange {
     }
 }
 
+/// Dedicates a public range to an account.
+#[derive(Command)]
+#[command(name = "dedicatePublicIpRange", roles = "admin", answer = "vlan", view = IpRange, since = "4.2", event = "VLAN.IP.RANGE.DEDICATE")]
+pub struct DedicatePublicIpRange {
+    /// the account
+    account: String,
+    /// the ID of its domain
+    domainid: Ref<store::Domain>,
+    /// the ID of the range
+    id: Ref<store::IpRange>,
+    /// a project in place of the account, which cannot be left out: so this is refused
+    projectid: Option<Ref<store::Project>>,
+}
+impl Run for DedicatePublicIpRange {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let project = self.projectid.map(|p| p.0);
+        let owner = call.acting_owner(Some(&self.account), Some(&self.domainid.0), project.as_ref()).await?;
+        let row = call.ip_range_dedicate(call, self.id.0.id, owner).await?;
+        views::one(of(call, vec![row]).await?)
+    }
+}
+
+/// Opens a dedicated public range to everybody again.
+#[derive(Command)]
+#[command(name = "releasePublicIpRange", roles = "admin", since = "4.2", event = "VLAN.IP.RANGE.RELEASE")]
+pub struct ReleasePublicIpRange {
+    /// the ID of the range
+    id: Ref<store::IpRange>,
+}
+impl Run for ReleasePublicIpRange {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        call.ip_range_open(call, self.id.0.id).await?;
+        Ok(Answer::success())
+    }
+}
+
 /// Makes a range of the storage network.
 #[derive(Command)]
 #[command(name = "createStorageNetworkIpRange", roles = "admin", answer = "storagenetworkiprange", view = StorageRange, event = "STORAGE.IP.RANGE.CREATE", job = "creating a storage IP range", since = "3.0")]
@@ -228,6 +264,8 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<CreateVlanIpRange>();
     r.add::<ListVlanIpRanges>();
     r.add::<DeleteVlanIpRange>();
+    r.add::<DedicatePublicIpRange>();
+    r.add::<ReleasePublicIpRange>();
     r.add::<CreateStorageNetworkIpRange>();
     r.add::<ListStorageNetworkIpRange>();
     r.add::<DeleteStorageNetworkIpRange>();

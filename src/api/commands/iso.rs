@@ -143,7 +143,7 @@ impl Run for List {
 
 /// Changes what is said of an ISO.
 #[derive(Command)]
-#[command(name = "updateIso", roles = "all", answer = "iso", view = view::Template)]
+#[command(name = "updateIso", roles = "all", answer = "iso", view = view::Template, event = "ISO.UPDATE")]
 pub struct Update {
     /// the ID of the ISO
     id: Owned<store::Template>,
@@ -300,7 +300,7 @@ impl Run for ListPermissions {
 
 /// Changes whom an ISO is shared with.
 #[derive(Command)]
-#[command(name = "updateIsoPermissions", roles = "all")]
+#[command(name = "updateIsoPermissions", roles = "all", event = "ISO.UPDATE")]
 pub struct UpdatePermissions {
     /// the ID of the ISO
     id: Owned<store::Template>,
@@ -315,18 +315,18 @@ pub struct UpdatePermissions {
     /// add or remove the accounts, or reset everything
     op: Option<String>,
     /// projects that it is to be shared with
-    #[param(kind = "list", since = "3.0")]
-    projectids: Refused,
+    #[param(since = "3.0")]
+    projectids: Option<Vec<Owned<store::Project>>>,
 }
 impl Run for UpdatePermissions {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectids;
         let ask = TemplatePermissionUpdate {
             public: self.ispublic,
             featured: self.isfeatured,
             extractable: self.isextractable,
             op: self.op,
             accounts: self.accounts.unwrap_or_default(),
+            projects: self.projectids.unwrap_or_default().into_iter().map(|p| p.0).collect(),
         };
         call.template_share(call, &iso(self.id.0)?, ask).await?;
         Ok(Answer::success())

@@ -227,6 +227,22 @@ impl Run for DeleteNetwork {
     }
 }
 
+/// Starts a network anew: its router is told all there is to know again.
+#[derive(Command)]
+#[command(name = "restartNetwork", roles = "all", event = "NETWORK.RESTART", job = "restarting a network", on = "id")]
+pub struct RestartNetwork {
+    /// the ID of the network
+    id: Owned<store::Network>,
+    /// whether the router forgets what it had first; true unless told otherwise
+    cleanup: Option<bool>,
+}
+impl Run for RestartNetwork {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        call.network_restart(call, self.id.0.id, self.cleanup.unwrap_or(true)).await?;
+        Ok(Answer::success())
+    }
+}
+
 async fn answer(call: &Call, row: store::Network) -> Result<Answer> {
     let view = of(call, vec![row]).await?.pop();
     Ok(Answer::one(view.ok_or_else(|| Error::internal("no view"))?))
@@ -237,4 +253,5 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<ListNetworks>();
     r.add::<UpdateNetwork>();
     r.add::<DeleteNetwork>();
+    r.add::<RestartNetwork>();
 }

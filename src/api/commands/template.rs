@@ -324,14 +324,14 @@ impl Run for ListPermissions {
 
 /// Whom a template or ISO is shared with.
 pub(crate) async fn permissions(call: &Call, template: store::Template) -> Result<Answer> {
-    let account = Texts(call.template_permissions(&template).await?);
+    let (accounts, projects) = call.template_permissions(&template).await?;
     let domain = call.db.get::<store::Domain>(template.domain_id).await?;
     Ok(Answer::one(view::TemplatePermissions {
         id: template.uuid,
         ispublic: template.is_public,
         domainid: domain.filter(|_| call.caller.is_admin()).map(|d| d.uuid),
-        account,
-        projectids: None,
+        account: Texts(accounts),
+        projectids: (!projects.is_empty()).then_some(Texts(projects)),
     }))
 }
 
@@ -352,18 +352,18 @@ pub struct UpdatePermissions {
     /// add or remove the accounts, or reset everything
     op: Option<String>,
     /// projects that it is to be shared with
-    #[param(kind = "list", since = "3.0")]
-    projectids: Refused,
+    #[param(since = "3.0")]
+    projectids: Option<Vec<Owned<store::Project>>>,
 }
 impl Run for UpdatePermissions {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let _ = self.projectids;
         let ask = TemplatePermissionUpdate {
             public: self.ispublic,
             featured: self.isfeatured,
             extractable: self.isextractable,
             op: self.op,
             accounts: self.accounts.unwrap_or_default(),
+            projects: self.projectids.unwrap_or_default().into_iter().map(|p| p.0).collect(),
         };
         call.template_share(call, &self.id.0, ask).await?;
         Ok(Answer::success())

@@ -55,6 +55,7 @@ pub struct SnapshotPolicy {
     #[view(kind = "short")]
     pub intervaltype: i64,
     /// how many are kept
+    #[view(kind = "integer")]
     pub maxsnaps: i64,
     /// the time zone of the schedule
     pub timezone: String,

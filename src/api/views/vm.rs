@@ -1,6 +1,7 @@
 //! VMs in answers.
 use crate::prelude::*;
 use crate::views::affinity_group::{self, AffinityGroup};
+use crate::views::nic::{self, SecondaryIp};
 use crate::views::security_group::{self, SecurityGroup};
 use crate::views::tag::{self, Owners, Tag};
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +36,12 @@ pub struct Nic {
     pub macaddress: String,
     /// its IPv6 address
     pub ip6address: Option<String>,
+    /// the IPv6 gateway of its network
+    pub ip6gateway: Option<String>,
+    /// the IPv6 subnet of its network
+    pub ip6cidr: Option<String>,
+    /// its further addresses
+    pub secondaryip: Option<Vec<SecondaryIp>>,
 }
 
 /// A VM.
@@ -189,25 +196,10 @@ async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
     for chunk in ids.chunks(1000) {
         rows.extend(call.db.find::<store::Nic>(store::Query::live().within("vm_id", chunk.iter().copied())).await?);
     }
-    let networks = call.db.by_ids::<store::Network>(rows.iter().map(|n| n.network_id)).await?;
+    let vms: Vec<i64> = rows.iter().map(|n| n.vm_id).collect();
     let mut by_vm: HashMap<i64, Vec<Nic>> = HashMap::new();
-    for n in rows {
-        let network = networks.get(&n.network_id);
-        by_vm.entry(n.vm_id).or_default().push(Nic {
-            id: n.uuid,
-            networkid: network.map(|w| w.uuid.clone()),
-            networkname: network.map(|w| w.name.clone()),
-            netmask: n.netmask,
-            gateway: n.gateway,
-            ipaddress: n.ip4,
-            isolationuri: n.broadcast_uri.clone(),
-            broadcasturi: n.broadcast_uri,
-            traffictype: network.map(|w| w.traffic_type.clone()),
-            kind: network.map(|w| w.guest_type.clone()),
-            isdefault: n.is_default,
-            macaddress: n.mac,
-            ip6address: n.ip6,
-        });
+    for (vm, nic) in vms.into_iter().zip(nic::of(call, rows).await?) {
+        by_vm.entry(vm).or_default().push(nic);
     }
     Ok(by_vm)
 }

@@ -70,6 +70,8 @@ table! {
         nat_sequence: i64,
         /// The one that the router took last.
         nat_applied: i64,
+        /// Since when no VM has used it, as far as the garbage collection has seen.
+        idle_since: Option<i64>,
     }
 }
 table! {
@@ -124,6 +126,31 @@ table! {
 table! {
     /// A VLAN or VNI of a physical network that a network has taken; one row a taken number.
     Vnet in "vnet" { physical_network_id: i64, number: i64, network_id: i64, created: i64 }
+}
+table! {
+    /// VLANs of a physical network that belong to one account.
+    GuestVlanRange in "guest_vlan_range" {
+        uuid: String, physical_network_id: i64, first_number: i64, last_number: i64, account_id: i64, domain_id: i64, created: i64,
+        removed: Option<i64>,
+    }
+}
+table! {
+    /// A range of portable addresses.
+    PortableIpRange in "portable_ip_range" {
+        uuid: String,
+        /// The number of the region.
+        region_id: i64,
+        /// `untagged` or a VLAN number.
+        vlan: String,
+        gateway: String, netmask: String, start_ip: String, end_ip: String, created: i64, removed: Option<i64>,
+    }
+}
+table! {
+    /// A further address of a NIC.
+    NicSecondaryIp in "nic_secondary_ip" {
+        uuid: String, nic_id: i64, vm_id: i64, network_id: i64, ip_address_id: i64, address: String, account_id: i64, domain_id: i64,
+        created: i64, removed: Option<i64>,
+    }
 }
 table! {
     /// A NIC of a VM.
