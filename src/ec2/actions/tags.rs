@@ -1,7 +1,7 @@
 //! Tags. The prefix of an id says what kind of thing it tags.
 use crate::cx::{pairs, set, text};
 use crate::native::Parameters;
-use crate::run::dry_run;
+use crate::run::{dry_run, one};
 use crate::{Cx, Fault, Outcome, PATIENCE, names};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -162,10 +162,34 @@ pub async fn own(cx: &Cx, kind: &str, uuids: &[String]) -> Outcome<BTreeMap<Stri
     Ok(all)
 }
 
+/// Refuses things that the caller does not see: without a tag to delete no native command would.
+async fn visible(cx: &Cx) -> Outcome<()> {
+    for text in cx.input.list("ResourceId") {
+        let Some(kind) = names::kind_of(cx.mappings(), text) else { continue };
+        let uuid = cx.uuid(kind, text).await?;
+        let list = match kind {
+            "i" => "listVirtualMachines",
+            "vol" => "listVolumes",
+            "snap" => "listSnapshots",
+            "sg" => "listSecurityGroups",
+            "eipalloc" => "listPublicIpAddresses",
+            "subnet" => "listNetworks",
+            "ami" => {
+                super::image_attribute::find(cx, text).await?.ok_or_else(|| cx.not_found(kind, text))?;
+                continue;
+            }
+            _ => continue,
+        };
+        one(cx, list, &uuid).await?.ok_or_else(|| cx.not_found(kind, text))?;
+    }
+    Ok(())
+}
+
 /// `DeleteTags`: without a value whatever the value, with one only that; a tag that is not there counts as deleted.
 pub async fn delete(cx: &Cx) -> Outcome<Value> {
     let tags = given(cx, "Tag")?;
     let things = things(cx).await?;
+    visible(cx).await?;
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }
