@@ -317,6 +317,11 @@ async fn pool_snapshots(
     let made = ok("template from a snapshot", secondary.template_from_snapshot(store, "conformance-made", snapshot).await);
     let again = ok("template from a snapshot again", secondary.template_from_snapshot(store, "conformance-made", snapshot).await);
     assert_eq!(plausible("template from a snapshot", made), again, "template from a snapshot: asked again, the facts are the same");
+    store_copies(secondary, store, snapshot, "conformance-made").await;
+    ok("create from the copy of a snapshot", driver.create_from_snapshot(&disk("from-copy"), "conformance-copy", store).await);
+    assert_eq!(ok("identity", driver.identity(&disk("from-copy")).await), before, "the copy of a snapshot has its bytes");
+    ok("delete", driver.delete(&disk("from-copy")).await);
+    ok("delete of a copied snapshot", secondary.delete(store, "conformance-copy").await);
     ok("delete of a snapshot", secondary.delete(store, snapshot).await);
     ok("delete of a deleted snapshot", secondary.delete(store, snapshot).await);
     missing("create from a deleted snapshot", driver.create_from_snapshot(&disk("late"), snapshot, store).await);
@@ -325,6 +330,16 @@ async fn pool_snapshots(
     assert_eq!(identity, before, "snapshot, template, disk: the bytes are still the same");
     assert_eq!(ok("identity", driver.identity(&disk("copy")).await), before, "deleting a snapshot leaves the disks made from it alone");
     ok("delete of a template", secondary.delete(store, "conformance-made").await);
+}
+
+/// Copies of a snapshot and of a template, where the store can make any. Leaves that of the snapshot.
+async fn store_copies(secondary: &dyn SecondaryStorage, store: &str, snapshot: &str, template: &str) {
+    missing("copy of an object that is not there", secondary.duplicate(store, NOBODY, "conformance-copy").await);
+    let copy = ok("copy of a snapshot", secondary.duplicate(store, snapshot, "conformance-copy").await);
+    assert_eq!(plausible("copy", copy.clone()), ok("copy again", secondary.duplicate(store, snapshot, "conformance-copy").await));
+    let twin = ok("copy of a template", secondary.duplicate(store, template, "conformance-twin").await);
+    assert_eq!(plausible("copy", twin).checksum, copy.checksum, "snapshot, template, copies of both: one identity");
+    ok("delete of a copied template", secondary.delete(store, "conformance-twin").await);
 }
 
 fn plausible(rule: &str, facts: TemplateFacts) -> TemplateFacts {

@@ -65,6 +65,10 @@ pub trait SecondaryStorage: Send + Sync {
     async fn fetch(&self, store: &str, template: &str, url: &str) -> Result<TemplateFacts, DriverError>;
     /// Makes a template from a snapshot on the same store.
     async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Result<TemplateFacts, DriverError>;
+    /// Puts a second object with the bytes of one beside it, of the same kind. Asked again, the answer is the same.
+    async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Result<TemplateFacts, DriverError> {
+        Err(DriverError::Unsupported(format!("a copy {copy} of {object} on store {store}")))
+    }
     /// Deletes a template or snapshot by its uuid.
     async fn delete(&self, store: &str, object: &str) -> Result<(), DriverError>;
 }

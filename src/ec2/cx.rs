@@ -8,6 +8,9 @@ use std::time::Duration;
 use stratus_engine::Engine;
 use stratus_model::{Caller, Error, Micros};
 
+/// As many things as are asked for at once.
+const MANY: usize = 500;
+
 /// One call of an action: who asks, what, in which version.
 pub struct Cx {
     /// The door.
@@ -66,6 +69,27 @@ impl Cx {
         // Everything: EC2's own paging is over what is left after the filters.
         parameters.insert("pagesize".into(), "-1".into());
         Ok(objects(self.native(command, parameters).await?))
+    }
+    /// How many things one question may ask for.
+    pub fn many(&self) -> usize {
+        let most = self.engine().settings.number("default.page.size");
+        usize::try_from(most).ok().filter(|n| *n > 0).unwrap_or(MANY).min(MANY)
+    }
+    /// A page of a native list (the first is 1), and how many things there are in all.
+    pub async fn page(&self, command: &str, mut parameters: Parameters, page: u64, size: u64) -> Outcome<(Vec<Value>, u64)> {
+        parameters.insert("page".into(), page.to_string());
+        parameters.insert("pagesize".into(), size.to_string());
+        let answer = self.native(command, parameters).await?;
+        let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
+        Ok((objects(answer), count))
+    }
+    /// VMs by uuid, as their list shows them; those that the caller may not see are left out.
+    pub async fn vms(&self, uuids: &[String]) -> Outcome<Vec<Value>> {
+        let mut found = Vec::with_capacity(uuids.len());
+        for some in uuids.chunks(MANY) {
+            found.extend(self.door.native.vms(&self.caller, some).await.map_err(|e| self.fault(e))?);
+        }
+        Ok(found)
     }
     /// Runs an asynchronous native command and waits for its end.
     pub async fn finish(&self, command: &str, parameters: Parameters, patience: Duration) -> Outcome<Value> {

@@ -1,7 +1,9 @@
 use crate::auth::Arrived;
-use crate::mapping::{Action, Mappings, Wire};
+use crate::mapping::{Action, Mappings, Run, Wire};
 use crate::native::Permit;
-use crate::tree::{self, Node};
+use crate::mapping::answer::Content;
+use crate::run::Pieces;
+use crate::tree::{self, Document, Node, Tag};
 use crate::{Cx, Fault, Input, Names, Native, Outcome, Version, run, sts};
 use serde_json::Value;
 use std::sync::Arc;
@@ -56,14 +58,17 @@ impl Door {
         let version = Version::of(input.get("Version"))?;
         let action = self.action(input.require("Action")?)?;
         let caller = Arc::unwrap_or_clone(signed.caller);
-        let (cx, record) = self.carry_out(caller, action, input, version, host(arrived)).await?;
+        let cx = self.admit(caller, action, input, version, host(arrived))?;
+        if let Some(body) = self.in_pieces(&cx, request_id).await.map_err(|fault| fault.renamed(&action.errors))? {
+            return Ok(body);
+        }
+        let record = self.done(&cx).await?;
         let fields = build(&cx, &record, request_id);
         if cx.action.wire == Some(Wire::Sts) {
             return Ok(sts::document(&cx.action.name, fields, request_id));
         }
         let names = names(&cx, &fields).await?;
-        let namespace = format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text());
-        Ok(tree::document(&format!("{}Response", cx.action.name), Some(&namespace), &fields, &names))
+        Ok(tree::document(&format!("{}Response", cx.action.name), Some(&namespace(&cx)), &fields, &names))
     }
 
     /// The mapping of an action.
@@ -75,6 +80,24 @@ impl Door {
         })
     }
 
+    /// All of a long list, written while it is read; nothing when that is not what is asked for.
+    async fn in_pieces(&self, cx: &Cx, request_id: &str) -> Outcome<Option<Vec<u8>>> {
+        let Some(first) = cx.action.answer.first().filter(|_| cx.action.run == Run::List) else { return Ok(None) };
+        let Content::Set { item, .. } = &first.content else { return Ok(None) };
+        let Some(mut pieces) = Pieces::of(cx).await? else { return Ok(None) };
+        let root = format!("{}Response", cx.action.name);
+        let mut document = Document::begin(root, &namespace(cx), &[tree::text("requestId", request_id)], &first.name);
+        let mut names = Names::default();
+        while let Some(records) = pieces.next().await? {
+            let items: Vec<Node> = records.iter().filter_map(|record| tree::node(item, record, &cx.version)).collect();
+            items.iter().for_each(|node| tree::ids(node, &mut |kind, uuid| names.want(kind, uuid)));
+            names.learn(cx.engine()).await?;
+            document.items(&items, &names);
+        }
+        metrics::counter!("stratus_ec2_calls", "action" => cx.action.name.as_str()).increment(1);
+        Ok(Some(document.end()))
+    }
+
     /// Carries an action out, whichever way it was said; the record that its answer is read from.
     pub(crate) async fn carry_out(
         self: &Arc<Self>,
@@ -84,12 +107,22 @@ impl Door {
         version: Version,
         host: String,
     ) -> Outcome<(Cx, Value)> {
+        let cx = self.admit(caller, action, input, version, host)?;
+        let record = self.done(&cx).await?;
+        Ok((cx, record))
+    }
+
+    /// A call that may be carried out.
+    fn admit(self: &Arc<Self>, caller: Caller, action: &'static Action, input: Input, version: Version, host: String) -> Outcome<Cx> {
         input.check(action)?;
         self.permitted(&caller, action)?;
-        let cx = Cx { door: self.clone(), caller: Arc::new(caller), action, input, version, host };
-        let record = run::run(&cx).await.map_err(|fault| fault.renamed(&action.errors))?;
-        metrics::counter!("stratus_ec2_calls", "action" => action.name.as_str()).increment(1);
-        Ok((cx, record))
+        Ok(Cx { door: self.clone(), caller: Arc::new(caller), action, input, version, host })
+    }
+
+    async fn done(&self, cx: &Cx) -> Outcome<Value> {
+        let record = run::run(cx).await.map_err(|fault| fault.renamed(&cx.action.errors))?;
+        metrics::counter!("stratus_ec2_calls", "action" => cx.action.name.as_str()).increment(1);
+        Ok(record)
     }
 
     /// Refuses an action whose native command the caller may not run.
@@ -108,19 +141,22 @@ pub(crate) fn host(arrived: &Arrived) -> String {
     arrived.head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost").to_owned()
 }
 
+fn namespace(cx: &Cx) -> String {
+    format!("http://ec2.amazonaws.com/doc/{}/", cx.version.text())
+}
+
 /// The elements of an answer, before ids are looked up.
-pub(crate) fn build(cx: &Cx, record: &Value, request_id: &str) -> Vec<(String, Node)> {
+pub(crate) fn build(cx: &Cx, record: &Value, request_id: &str) -> Vec<(Tag, Node)> {
     let mut fields = vec![tree::text("requestId", request_id)];
     fields.extend(tree::build(&cx.action.answer, record, &cx.version));
     fields
 }
 
 /// The ids that elements show.
-pub(crate) async fn names(cx: &Cx, fields: &[(String, Node)]) -> Outcome<Names> {
-    let mut wanted = Vec::new();
-    fields.iter().for_each(|(_, node)| tree::ids(node, &mut |kind, uuid| wanted.push((kind, uuid.to_owned()))));
+pub(crate) async fn names(cx: &Cx, fields: &[(Tag, Node)]) -> Outcome<Names> {
     let mut names = Names::default();
-    names.learn(cx.engine(), wanted).await?;
+    fields.iter().for_each(|(_, node)| tree::ids(node, &mut |kind, uuid| names.want(kind, uuid)));
+    names.learn(cx.engine()).await?;
     Ok(names)
 }
 

@@ -63,19 +63,17 @@ fn target(name: &str, action: &Action, version: &Version) -> Outcome<Target> {
     Err(Fault::new(code, format!("The filter '{name}' is invalid")))
 }
 
-/// The ids that filters compare: to be looked up before [`keep`].
-pub fn ids(filters: &[Filter], action: &Action, records: &[Value]) -> Vec<(&'static str, String)> {
-    let mut wanted = Vec::new();
+/// Notes the ids that filters compare: to be looked up before [`keep`].
+pub fn ids(filters: &[Filter], action: &Action, records: &[Value], names: &mut Names) {
     for filter in filters {
         for record in records {
             for leaf in filter.values(action, record) {
                 if let Leaf::Id { kind, uuid } = leaf {
-                    wanted.push((kind, uuid));
+                    names.want(kind, &uuid);
                 }
             }
         }
     }
-    wanted
 }
 
 /// The records for which every filter holds.
@@ -101,11 +99,11 @@ impl Filter {
     }
     fn holds(&self, action: &Action, names: &Names, record: &Value) -> bool {
         self.values(action, record).into_iter().any(|leaf| {
-            let text = match leaf {
+            let text = match &leaf {
                 Leaf::Text(text) => text,
-                Leaf::Id { kind, uuid } => names.of(kind, &uuid),
+                Leaf::Id { kind, uuid } => names.of(kind, uuid),
             };
-            self.patterns.iter().any(|p| fits(p, &text))
+            self.patterns.iter().any(|p| fits(p, text))
         })
     }
 }

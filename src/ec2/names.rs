@@ -8,27 +8,35 @@ use stratus_engine::Engine;
 #[derive(Debug, Default)]
 pub struct Names {
     known: HashMap<&'static str, HashMap<String, String>>,
+    wanted: HashMap<&'static str, HashSet<String>>,
 }
 
 impl Names {
-    /// Looks up what is not known yet.
-    pub async fn learn(&mut self, engine: &Engine, wanted: Vec<(&'static str, String)>) -> Outcome<()> {
-        let mut missing: HashMap<&'static str, HashSet<String>> = HashMap::new();
-        for (kind, uuid) in wanted {
-            if !self.known.get(kind).is_some_and(|all| all.contains_key(&uuid)) {
-                missing.entry(kind).or_default().insert(uuid);
+    /// Notes that an id is needed.
+    pub fn want(&mut self, kind: &'static str, uuid: &str) {
+        if !self.known.get(kind).is_some_and(|all| all.contains_key(uuid)) {
+            let wanted = self.wanted.entry(kind).or_default();
+            if !wanted.contains(uuid) {
+                wanted.insert(uuid.to_owned());
             }
         }
-        for (kind, uuids) in missing {
-            let uuids: Vec<String> = uuids.into_iter().collect();
-            let found = engine.ec2_ids(kind, &uuids).await?;
-            self.known.entry(kind).or_default().extend(found);
+    }
+    /// Looks up what is needed and not known yet.
+    pub async fn learn(&mut self, engine: &Engine) -> Outcome<()> {
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted = std::mem::take(&mut self.wanted);
+        let kinds: Vec<&'static str> = wanted.keys().copied().collect();
+        let mut found = engine.ec2_names(wanted.into_iter().map(|(k, uuids)| (k.to_owned(), uuids.into_iter().collect())).collect()).await?;
+        for kind in kinds {
+            self.known.entry(kind).or_default().extend(found.remove(kind).unwrap_or_default());
         }
         Ok(())
     }
     /// An id; the uuid itself when it was not looked up.
-    pub fn of(&self, kind: &str, uuid: &str) -> String {
-        self.known.get(kind).and_then(|all| all.get(uuid)).map_or_else(|| uuid.to_owned(), Clone::clone)
+    pub fn of<'n>(&'n self, kind: &str, uuid: &'n str) -> &'n str {
+        self.known.get(kind).and_then(|all| all.get(uuid)).map_or(uuid, String::as_str)
     }
 }
 

@@ -1,5 +1,5 @@
 //! `MaxResults` and `NextToken`. A token is sealed with the server's key (so it cannot be made up) and says for whom, for which request
-//! and until when it is good, and after how many things the next page begins.
+//! and until when it is good, and at which thing the next page begins.
 use crate::{Cx, Fault, Outcome};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,8 @@ const LIFE: i64 = 24 * 3600 * 1_000_000;
 /// What page a request asks for.
 #[derive(Debug)]
 pub struct Page {
-    start: usize,
+    /// The position at which it begins.
+    pub start: u64,
     size: Option<usize>,
 }
 
@@ -38,12 +39,17 @@ pub fn parse(cx: &Cx) -> Outcome<Page> {
 }
 
 impl Page {
-    /// The page's records, and the token for what follows.
+    /// The most that it holds; nothing when all is asked for.
+    pub const fn size(&self) -> Option<usize> {
+        self.size
+    }
+
+    /// The page of records that were read whole, and the token for what follows.
     pub fn cut(&self, cx: &Cx, records: Vec<Value>) -> Outcome<(Vec<Value>, Option<String>)> {
-        let total = records.len();
-        let end = self.size.map_or(total, |size| self.start.saturating_add(size)).min(total);
-        let page = records.into_iter().skip(self.start).take(end.saturating_sub(self.start)).collect();
-        let next = if end < total { Some(seal(cx, end)?) } else { None };
+        let (total, start) = (records.len(), usize::try_from(self.start).unwrap_or(usize::MAX));
+        let end = self.size.map_or(total, |size| start.saturating_add(size)).min(total);
+        let page = records.into_iter().skip(start).take(end.saturating_sub(start)).collect();
+        let next = if end < total { Some(seal(cx, end as u64)?) } else { None };
         Ok((page, next))
     }
 }
@@ -53,14 +59,15 @@ fn scope(cx: &Cx) -> String {
     Sha256::digest(asked.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
-fn seal(cx: &Cx, start: usize) -> Outcome<String> {
+/// The token of a page that begins at a position.
+pub fn seal(cx: &Cx, start: u64) -> Outcome<String> {
     let until = cx.now() + LIFE;
     let sealed = cx.engine().sealer.seal(&format!("{}|{until}|{start}", scope(cx)))?;
     // Base64's `+` and `/` become what a URL takes.
     Ok(sealed.replace('+', "-").replace('/', "_"))
 }
 
-fn open(cx: &Cx, token: &str) -> Outcome<usize> {
+fn open(cx: &Cx, token: &str) -> Outcome<u64> {
     let bad = || Fault::new("InvalidNextToken", "The token is not one of this request, or it has expired");
     let text = cx.engine().sealer.open(&token.replace('-', "+").replace('_', "/")).map_err(|_| bad())?;
     let mut parts = text.split('|');

@@ -2,9 +2,11 @@
 use crate::mapping::answer::{Content, Element};
 use crate::mapping::expression::{Leaf, at, walk};
 use crate::{Names, Version};
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::Value;
+use std::borrow::Cow;
+
+/// The name of an element.
+pub type Tag = Cow<'static, str>;
 
 /// A part of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,17 +14,18 @@ pub enum Node {
     /// A value.
     Leaf(Leaf),
     /// Elements by name.
-    Fields(Vec<(String, Node)>),
+    Fields(Vec<(Tag, Node)>),
     /// A list of `<item>`.
     Set(Vec<Node>),
 }
 
 /// The elements of an answer that a record has in a version.
-pub fn build(elements: &[Element], record: &Value, version: &Version) -> Vec<(String, Node)> {
-    elements.iter().filter_map(|e| Some((e.name.clone(), node(&e.content, record, version)?))).collect()
+pub fn build(elements: &'static [Element], record: &Value, version: &Version) -> Vec<(Tag, Node)> {
+    elements.iter().filter_map(|e| Some((Cow::Borrowed(e.name.as_str()), node(&e.content, record, version)?))).collect()
 }
 
-fn node(content: &Content, record: &Value, version: &Version) -> Option<Node> {
+/// One part of an answer, as far as the record has it.
+pub fn node(content: &'static Content, record: &Value, version: &Version) -> Option<Node> {
     match content {
         Content::Leaf(e) if !e.versions.hold(version) => None,
         Content::Leaf(e) => e.value(record).map(Node::Leaf),
@@ -55,67 +58,127 @@ pub fn ids(node: &Node, each: &mut dyn FnMut(&'static str, &str)) {
     }
 }
 
+const DECLARATION: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+
 /// Writes a document: the declaration, a root with its namespace, and elements.
-pub fn document(root: &str, namespace: Option<&str>, fields: &[(String, Node)], names: &Names) -> Vec<u8> {
-    let mut out = Writer::new(Vec::with_capacity(1024));
-    // Writing into memory does not fail.
-    let _ = out.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
+pub fn document(root: &str, namespace: Option<&str>, fields: &[(Tag, Node)], names: &Names) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    out.extend_from_slice(DECLARATION);
     outermost(&mut out, root, namespace, fields, names);
-    out.into_inner()
+    out
 }
 
 /// Writes an element with its namespace, and elements in it.
-pub fn element(name: &str, namespace: Option<&str>, fields: &[(String, Node)], names: &Names) -> Vec<u8> {
-    let mut out = Writer::new(Vec::with_capacity(1024));
+pub fn element(name: &str, namespace: Option<&str>, fields: &[(Tag, Node)], names: &Names) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
     outermost(&mut out, name, namespace, fields, names);
-    out.into_inner()
+    out
 }
 
-fn outermost(out: &mut Writer<Vec<u8>>, root: &str, namespace: Option<&str>, fields: &[(String, Node)], names: &Names) {
-    let mut start = BytesStart::new(root);
-    if let Some(uri) = namespace {
-        start.push_attribute(("xmlns", uri));
+/// A document whose list is written piece by piece.
+pub struct Document {
+    out: Vec<u8>,
+    root: String,
+    /// The list, once something stands in it.
+    list: &'static str,
+    begun: bool,
+}
+
+impl Document {
+    /// Begins a document with some fields and the list that then comes.
+    pub fn begin(root: String, namespace: &str, fields: &[(Tag, Node)], list: &'static str) -> Self {
+        let mut out = Vec::with_capacity(64 << 10);
+        out.extend_from_slice(DECLARATION);
+        open(&mut out, &root, Some(namespace));
+        write_fields(&mut out, fields, &Names::default());
+        Self { out, root, list, begun: false }
     }
-    let _ = out.write_event(Event::Start(start));
-    write_fields(out, fields, names);
-    let _ = out.write_event(Event::End(BytesEnd::new(root)));
+    /// Writes more of the list.
+    pub fn items(&mut self, items: &[Node], names: &Names) {
+        if !self.begun && !items.is_empty() {
+            self.begun = true;
+            open(&mut self.out, self.list, None);
+        }
+        items.iter().for_each(|item| write(&mut self.out, "item", item, names));
+    }
+    /// The whole of it.
+    pub fn end(mut self) -> Vec<u8> {
+        match self.begun {
+            true => close(&mut self.out, self.list),
+            false => empty(&mut self.out, self.list),
+        }
+        close(&mut self.out, &self.root);
+        self.out
+    }
 }
 
-fn write_fields(out: &mut Writer<Vec<u8>>, fields: &[(String, Node)], names: &Names) {
+fn outermost(out: &mut Vec<u8>, root: &str, namespace: Option<&str>, fields: &[(Tag, Node)], names: &Names) {
+    open(out, root, namespace);
+    write_fields(out, fields, names);
+    close(out, root);
+}
+
+/// Names of elements stand in mappings and schemas: they need no escaping.
+fn open(out: &mut Vec<u8>, name: &str, namespace: Option<&str>) {
+    out.push(b'<');
+    out.extend_from_slice(name.as_bytes());
+    if let Some(uri) = namespace {
+        out.extend_from_slice(b" xmlns=\"");
+        write_text(out, uri);
+        out.push(b'"');
+    }
+    out.push(b'>');
+}
+
+fn close(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b"</");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'>');
+}
+
+fn empty(out: &mut Vec<u8>, name: &str) {
+    out.push(b'<');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"/>");
+}
+
+fn write_fields(out: &mut Vec<u8>, fields: &[(Tag, Node)], names: &Names) {
     for (name, node) in fields {
         write(out, name, node, names);
     }
 }
 
-fn write(out: &mut Writer<Vec<u8>>, name: &str, node: &Node, names: &Names) {
-    let empty = match node {
+fn write(out: &mut Vec<u8>, name: &str, node: &Node, names: &Names) {
+    let nothing = match node {
         Node::Leaf(Leaf::Text(text)) => text.is_empty(),
         Node::Leaf(Leaf::Id { .. }) => false,
         Node::Fields(fields) => fields.is_empty(),
         Node::Set(items) => items.is_empty(),
     };
-    if empty {
-        let _ = out.write_event(Event::Empty(BytesStart::new(name)));
-        return;
+    if nothing {
+        return empty(out, name);
     }
-    let _ = out.write_event(Event::Start(BytesStart::new(name)));
+    open(out, name, None);
     match node {
         Node::Leaf(Leaf::Text(text)) => write_text(out, text),
-        Node::Leaf(Leaf::Id { kind, uuid }) => write_text(out, &names.of(kind, uuid)),
+        Node::Leaf(Leaf::Id { kind, uuid }) => write_text(out, names.of(kind, uuid)),
         Node::Fields(fields) => write_fields(out, fields, names),
         Node::Set(items) => items.iter().for_each(|item| write(out, "item", item, names)),
     }
-    let _ = out.write_event(Event::End(BytesEnd::new(name)));
+    close(out, name);
 }
 
-fn write_text(out: &mut Writer<Vec<u8>>, text: &str) {
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'<' | b'>' | b'&' | b'"' | b'\'')) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     // Characters that XML 1.0 cannot carry would make the whole answer unreadable.
     let legal = |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}');
     let clean: String = text.chars().map(|c| if legal(c) { c } else { '\u{fffd}' }).collect();
-    let _ = out.write_event(Event::Text(BytesText::new(&clean)));
+    out.extend_from_slice(quick_xml::escape::escape(clean.as_str()).as_bytes());
 }
 
 /// A text element.
-pub fn text(name: &str, value: impl Into<String>) -> (String, Node) {
-    (name.to_owned(), Node::Leaf(Leaf::Text(value.into())))
+pub fn text(name: &'static str, value: impl Into<String>) -> (Tag, Node) {
+    (Cow::Borrowed(name), Node::Leaf(Leaf::Text(value.into())))
 }

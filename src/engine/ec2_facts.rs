@@ -176,6 +176,27 @@ impl Engine {
         Ok(found)
     }
 
+    /// How many VMs, those that are gone included, each of these reservations has.
+    pub async fn ec2_reservation_sizes(&self, reservations: &[String]) -> Result<HashMap<String, usize>> {
+        let mut sizes = HashMap::with_capacity(reservations.len());
+        for chunk in reservations.chunks(CHUNK) {
+            let marks = vec!["?"; chunk.len()].join(",");
+            let sql = format!("select reservation, count(*) from vm where reservation in ({marks}) group by reservation");
+            for row in self.db.rows(sql, chunk.iter().map(Into::into).collect()).await? {
+                sizes.insert(row.get(0)?, usize::try_from(row.get::<i64>(1)?).unwrap_or(0));
+            }
+        }
+        Ok(sizes)
+    }
+
+    /// The uuid of the zone that an administrator made an account's own.
+    pub async fn ec2_default_zone(&self, account: i64) -> Result<Option<String>> {
+        match self.db.must::<Account>(account).await?.default_zone_id {
+            Some(id) => Ok(self.db.get::<Zone>(id).await?.map(|z| z.uuid)),
+            None => Ok(None),
+        }
+    }
+
     /// An account's key pairs, with EC2's fingerprints.
     pub async fn ec2_keypairs(&self, account: i64) -> Result<Vec<SshKeyPair>> {
         self.db.find::<SshKeyPair>(Query::live().eq("account_id", account)).await

@@ -5,7 +5,7 @@ use crate::Engine;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Error, Result};
-use stratus_store::{Account, ClientToken, Domain, Ec2Id, Query, Table, Tx, Vm};
+use stratus_store::{Account, ClientToken, Domain, Ec2Attribute, Ec2Id, Query, Table, Tx, Vm};
 
 /// How many keys one question names.
 const CHUNK: usize = 500;
@@ -26,22 +26,46 @@ pub enum Claim {
 }
 
 impl Engine {
-    /// The ids of things by their uuids, made where there are none yet, in one write.
+    /// The ids of things of one kind by their uuids, made where there are none yet.
     pub async fn ec2_ids(&self, kind: &str, uuids: &[String]) -> Result<HashMap<String, String>> {
-        let mut found = HashMap::with_capacity(uuids.len());
-        for chunk in uuids.chunks(CHUNK) {
-            let rows = self.db.find::<Ec2Id>(Query::all().eq("kind", kind).within("uuid", chunk)).await?;
-            found.extend(rows.into_iter().map(|r| (r.uuid, r.ec2_id)));
+        Ok(self.ec2_names(vec![(kind.to_owned(), uuids.to_vec())]).await?.remove(kind).unwrap_or_default())
+    }
+
+    /// The ids of things by kind and uuid. Those that have none yet get them, all in one write.
+    pub async fn ec2_names(&self, wanted: Vec<(String, Vec<String>)>) -> Result<HashMap<String, HashMap<String, String>>> {
+        let mut names: HashMap<String, HashMap<String, String>> = HashMap::with_capacity(wanted.len());
+        let mut fresh: Vec<(String, Vec<String>)> = Vec::new();
+        for (kind, uuids) in wanted {
+            let found = names.entry(kind.clone()).or_default();
+            for chunk in uuids.chunks(CHUNK) {
+                let rows = self.db.find::<Ec2Id>(Query::all().eq("kind", kind.as_str()).within("uuid", chunk)).await?;
+                found.extend(rows.into_iter().map(|r| (r.uuid, r.ec2_id)));
+            }
+            let mut missing: Vec<String> = uuids.into_iter().filter(|u| !found.contains_key(u)).collect();
+            missing.sort_unstable();
+            missing.dedup();
+            fresh.extend(missing.chunks(CHUNK).map(|chunk| (kind.clone(), chunk.to_vec())));
         }
-        let mut missing: Vec<String> = uuids.iter().filter(|u| !found.contains_key(*u)).cloned().collect();
-        missing.sort_unstable();
-        missing.dedup();
-        for chunk in missing.chunks(CHUNK) {
-            let (kind, chunk, now) = (kind.to_owned(), chunk.to_vec(), self.clock.now());
-            let made = self.db.write(move |tx| Box::pin(async move { make(tx, &kind, chunk, now).await })).await?;
-            found.extend(made);
+        if fresh.is_empty() {
+            return Ok(names);
         }
-        Ok(found)
+        let now = self.clock.now();
+        let made = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut made = Vec::with_capacity(fresh.len());
+                    for (kind, uuids) in fresh {
+                        made.push((kind.clone(), make(tx, &kind, uuids, now).await?));
+                    }
+                    Ok(made)
+                })
+            })
+            .await?;
+        for (kind, ids) in made {
+            names.entry(kind).or_default().extend(ids);
+        }
+        Ok(names)
     }
 
     /// The uuids behind ids (`i-0123456789abcdef0`, in lower case); an id that was never given out is left out.
@@ -54,14 +78,18 @@ impl Engine {
         Ok(found)
     }
 
-    /// Lets the id of a thing name another from now on: the one that took its place.
+    /// Lets the id of a thing, and what was said of it, be another's from now on: of the one that took its place.
     pub async fn ec2_id_move(&self, kind: &str, from: &str, to: &str) -> Result<()> {
         let (kind, from, to) = (kind.to_owned(), from.to_owned(), to.to_owned());
         self.db
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.delete::<Ec2Id>(Query::all().eq("kind", kind.as_str()).eq("uuid", to.as_str())).await?;
-                    tx.update::<Ec2Id>(Query::all().eq("kind", kind).eq("uuid", from), vec![("uuid", to.into())]).await.map(drop)
+                    let of_old = Query::all().eq("kind", kind.as_str()).eq("uuid", from);
+                    let of_new = Query::all().eq("kind", kind).eq("uuid", to.as_str());
+                    tx.delete::<Ec2Id>(of_new.clone()).await?;
+                    tx.delete::<Ec2Attribute>(of_new).await?;
+                    tx.update::<Ec2Id>(of_old.clone(), vec![("uuid", to.as_str().into())]).await?;
+                    tx.update::<Ec2Attribute>(of_old, vec![("uuid", to.into())]).await.map(drop)
                 })
             })
             .await

@@ -34,6 +34,7 @@ pub mod dedication;
 pub mod detail;
 pub mod disk_offering;
 pub mod domain;
+mod duplicate;
 pub mod ec2_attribute;
 pub mod ec2_facts;
 pub mod ec2_id;

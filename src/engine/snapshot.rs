@@ -21,12 +21,12 @@ static TAKE: Saga<Take> = saga!("snapshot-take":
 static DELETE: Saga<Delete> = saga!("snapshot-delete": mark undo unmark, delete_object, forget);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Take {
-    snapshot: i64,
+pub(crate) struct Take {
+    pub snapshot: i64,
     /// What the store said of it.
-    physical: i64,
-    virtual_bytes: i64,
-    checksum: String,
+    pub physical: i64,
+    pub virtual_bytes: i64,
+    pub checksum: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -211,7 +211,7 @@ impl Engine {
     }
 
     /// Moves a snapshot along its table; where it is already, nothing happens.
-    async fn snapshot_move(&self, id: i64, event: SnapshotEvent, set: Vec<(&'static str, Value)>) -> Result<Snapshot> {
+    pub(crate) async fn snapshot_move(&self, id: i64, event: SnapshotEvent, set: Vec<(&'static str, Value)>) -> Result<Snapshot> {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
@@ -245,7 +245,7 @@ impl Engine {
     }
 }
 
-async fn begin(call: &Call, plan: &mut Take) -> Result<()> {
+pub(crate) async fn begin(call: &Call, plan: &mut Take) -> Result<()> {
     match state_of(&call.db.must::<Snapshot>(plan.snapshot).await?) {
         SnapshotState::Allocated => call.snapshot_move(plan.snapshot, SnapshotEvent::CreateRequested, Vec::new()).await.map(drop),
         _ => Ok(()),
@@ -253,7 +253,7 @@ async fn begin(call: &Call, plan: &mut Take) -> Result<()> {
 }
 
 /// A snapshot that did not come counts for nothing; it stays in the list and says so.
-async fn fail(call: &Call, plan: &mut Take) -> Result<()> {
+pub(crate) async fn fail(call: &Call, plan: &mut Take) -> Result<()> {
     let (inner, id) = (call.clone(), plan.snapshot);
     call.db
         .write(move |tx| {
@@ -298,7 +298,7 @@ async fn back_up(call: &Call, plan: &mut Take) -> Result<()> {
     Ok(())
 }
 
-async fn drop_object(call: &Call, plan: &mut Take) -> Result<()> {
+pub(crate) async fn drop_object(call: &Call, plan: &mut Take) -> Result<()> {
     let row = call.db.must::<Snapshot>(plan.snapshot).await?;
     let Some(store) = row.store_id else { return Ok(()) };
     let (driver, store) = call.store_driver(store).await?;
@@ -310,23 +310,31 @@ async fn settle(call: &Call, plan: &mut Take) -> Result<()> {
     call.db
         .write(move |tx| {
             Box::pin(async move {
-                let row = tx.must::<Snapshot>(plan.snapshot).await?;
-                if state_of(&row) == SnapshotState::BackedUp {
-                    return Ok(());
+                match arrived(tx, &inner, &plan).await? {
+                    Some(row) => crate::volume_work::release(tx, row.volume_id, VolumeState::Snapshotting).await,
+                    None => Ok(()),
                 }
-                let to = state_of(&row).on(SnapshotEvent::OperationSucceeded).ok_or_else(|| wrong_state(&row, "it was not being taken"))?;
-                inner.take(tx, row.account_id, &[(Limit::SecondaryStorage, plan.physical)]).await?;
-                let set = vec![
-                    ("physical_bytes", plan.physical.into()),
-                    ("size_bytes", plan.virtual_bytes.into()),
-                    ("checksum", plan.checksum.into()),
-                ];
-                tx.advance::<Snapshot>(row.id, &row.state, row.update_count, to.word(), set).await?;
-                crate::volume_work::release(tx, row.volume_id, VolumeState::Snapshotting).await?;
-                fact(tx, &inner, &row, "SNAPSHOT.CREATE", Some(plan.physical)).await
             })
         })
         .await
+}
+
+/// Writes that a snapshot is on its store; the row as it was, or nothing when that was written before.
+pub(crate) async fn arrived(tx: &mut Tx, call: &Call, plan: &Take) -> Result<Option<Snapshot>> {
+    let row = tx.must::<Snapshot>(plan.snapshot).await?;
+    if state_of(&row) == SnapshotState::BackedUp {
+        return Ok(None);
+    }
+    let to = state_of(&row).on(SnapshotEvent::OperationSucceeded).ok_or_else(|| wrong_state(&row, "it was not being taken"))?;
+    call.take(tx, row.account_id, &[(Limit::SecondaryStorage, plan.physical)]).await?;
+    let set = vec![
+        ("physical_bytes", plan.physical.into()),
+        ("size_bytes", plan.virtual_bytes.into()),
+        ("checksum", plan.checksum.as_str().into()),
+    ];
+    tx.advance::<Snapshot>(row.id, &row.state, row.update_count, to.word(), set).await?;
+    fact(tx, call, &row, "SNAPSHOT.CREATE", Some(plan.physical)).await?;
+    Ok(Some(row))
 }
 
 async fn mark(call: &Call, plan: &mut Delete) -> Result<()> {

@@ -182,7 +182,7 @@ impl Engine {
     }
 
     /// Forgets a template that did not come.
-    async fn template_abandon(&self, call: &Call, id: i64) -> Result<()> {
+    pub(crate) async fn template_abandon(&self, call: &Call, id: i64) -> Result<()> {
         let template = self.db.must::<Template>(id).await?;
         let at = self.db.find::<TemplateStore>(Query::live().eq("template_id", id)).await?;
         let call = call.clone();

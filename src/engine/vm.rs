@@ -29,6 +29,8 @@ pub struct VmCreate {
     pub offering: ServiceOffering,
     /// A data disk beside the root disk: its offering and, for a custom one, GiB.
     pub disk: Option<(DiskOffering, Option<i64>)>,
+    /// GiB of the root disk, where it is to be larger than the template.
+    pub root_gb: Option<i64>,
     /// Host name; the uuid when absent.
     pub name: Option<String>,
     /// Name for people.
@@ -176,6 +178,9 @@ impl Engine {
             if !self.disk_offering_visible(call, disk).await? {
                 return Err(Error::not_found(Kind::DiskOffering, &disk.uuid));
             }
+        }
+        if let Some(gb) = ask.root_gb {
+            check_root(&ask.template, gb)?;
         }
         if let Some(name) = &ask.name {
             check_host_name(name)?;
@@ -436,7 +441,7 @@ fn volumes_of(ask: &VmCreate, vm: &Vm) -> Vec<Volume> {
     let mut all = vec![Volume {
         uuid: Uuid::new_v4().to_string(),
         volume_type: "ROOT".into(),
-        size_bytes: if ask.template.size_bytes > 0 { ask.template.size_bytes } else { ROOT_BYTES },
+        size_bytes: ask.root_gb.map_or_else(|| root_bytes(&ask.template), |gb| gb.saturating_mul(GIB)),
         service_offering_id: Some(ask.offering.id),
         template_id: Some(ask.template.id),
         device_id: Some(0),
@@ -454,6 +459,23 @@ fn volumes_of(ask: &VmCreate, vm: &Vm) -> Vec<Volume> {
         });
     }
     all
+}
+
+/// Bytes of a root disk that is as large as its template.
+fn root_bytes(template: &Template) -> i64 {
+    if template.size_bytes > 0 { template.size_bytes } else { ROOT_BYTES }
+}
+
+/// Refuses a root disk that its template does not fit on.
+fn check_root(template: &Template, gb: i64) -> Result<()> {
+    if template.is_iso {
+        return Err(Error::invalid("rootdisksize", "the disk offering says how large the root disk of a virtual machine from an ISO is"));
+    }
+    if !(1..=65_536).contains(&gb) || gb.saturating_mul(GIB) < template.size_bytes {
+        let least = (template.size_bytes + GIB - 1) / GIB;
+        return Err(Error::invalid("rootdisksize", format!("must be between {} and 65536 GB", least.max(1))));
+    }
+    Ok(())
 }
 
 /// Bytes of a disk by its offering.

@@ -59,6 +59,7 @@ ops! {
     StoreConnect "store-connect" "`SecondaryStorage::connect`",
     Fetch "fetch" "`SecondaryStorage::fetch`",
     TemplateFromSnapshot "template-from-snapshot" "`SecondaryStorage::template_from_snapshot`",
+    ObjectDuplicate "object-duplicate" "`SecondaryStorage::duplicate`",
     ObjectDelete "object-delete" "`SecondaryStorage::delete`",
     Implement "implement" "`Network::implement`",
     Prepare "prepare" "`Network::prepare`",

@@ -38,6 +38,15 @@ impl SecondaryStorage for Sim {
         })
         .await
     }
+    async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
+        self.run(Op::ObjectDuplicate, &[store, object, copy], || {
+            // Asked again after the first one went away, the copy is still the answer.
+            let found = self.with_store(store, |store| store.objects.get(copy).or(store.objects.get(object)).cloned())?;
+            let found = found.ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))?;
+            self.object_put(store, copy, found)
+        })
+        .await
+    }
     async fn delete(&self, store: &str, object: &str) -> Done {
         self.run(Op::ObjectDelete, &[store, object], || self.object_delete(store, object)).await
     }

@@ -86,6 +86,27 @@ assert {i["ImageId"] for i in ec2.describe_images(Owners=["self"])["Images"]} >=
 again = ec2.run_instances(ImageId=live, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
 ec2.get_waiter("instance_running").wait(InstanceIds=[again], WaiterConfig=quick)
 
+# Copies within the region there is.
+region = ec2.describe_regions()["Regions"][0]["RegionName"]
+twin = ec2.copy_image(SourceImageId=live, SourceRegion=region, Name="the copy", Description="twice", CopyImageTags=True, ClientToken="once")["ImageId"]
+assert ec2.copy_image(SourceImageId=live, SourceRegion=region, Name="the copy", Description="twice", CopyImageTags=True,
+                      ClientToken="once")["ImageId"] == twin
+refused("InvalidAMIName.Duplicate", ec2.copy_image, SourceImageId=live, SourceRegion=region, Name="the copy")
+refused("InvalidParameterValue", ec2.copy_image, SourceImageId=live, SourceRegion="mars-1", Name="elsewhere")
+refused("InvalidAMIID.NotFound", ec2.copy_image, SourceImageId="ami-00000000", SourceRegion=region, Name="elsewhere")
+ec2.get_waiter("image_available").wait(ImageIds=[twin], WaiterConfig=quick)
+copied = ec2.describe_images(ImageIds=[twin])["Images"][0]
+assert (copied["Name"], copied["Description"], copied["Tags"], copied["Public"]) == ("the copy", "twice", tags, False), copied
+second = ec2.copy_snapshot(SourceSnapshotId=snapshot["SnapshotId"], SourceRegion=region, Description="again",
+                           TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}])
+assert second["Tags"] == tags, second
+ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[second["SnapshotId"]], WaiterConfig=quick)
+shown = ec2.describe_snapshots(SnapshotIds=[second["SnapshotId"]])["Snapshots"][0]
+assert (shown["Description"], shown["VolumeSize"], shown["Tags"]) == ("again", 1, tags), shown
+refused("InvalidSnapshot.NotFound", ec2.copy_snapshot, SourceSnapshotId="snap-00000000", SourceRegion=region)
+ec2.deregister_image(ImageId=twin)
+ec2.delete_snapshot(SnapshotId=second["SnapshotId"])
+
 # Their attributes.
 assert ec2.describe_image_attribute(ImageId=rebooted, Attribute="description")["Description"]["Value"] == "said"
 ec2.modify_image_attribute(ImageId=rebooted, Description={"Value": "other"})

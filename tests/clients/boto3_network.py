@@ -43,6 +43,19 @@ refused("InvalidParameterValue", ec2.describe_subnets, Filters=[{"Name": "colour
 refused("UnsupportedOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16")
 refused("NatGatewayNotFound", ec2.describe_nat_gateways, NatGatewayIds=["nat-00000000000000000"])
 
+# What the VPC has once can be tagged, too, and is found by it.
+parts = {"vpcs": vpc["VpcId"], "subnets": subnet["SubnetId"], "internet_gateways": gateway["InternetGatewayId"],
+         "route_tables": table["RouteTableId"], "network_acls": acl["NetworkAclId"], "dhcp_options": vpc["DhcpOptionsId"]}
+ec2.create_tags(Resources=list(parts.values()), Tags=[{"Key": "of", "Value": "the net"}])
+for name, part in parts.items():
+    found = ec2.get_paginator(f"describe_{name}").paginate(Filters=[{"Name": "tag:of", "Values": ["the net"]}]).build_full_result()
+    found, = next(v for k, v in found.items() if isinstance(v, list))
+    assert found["Tags"] == [{"Key": "of", "Value": "the net"}] and part in found.values(), (name, found)
+tagged = {t["ResourceId"] for t in ec2.describe_tags(Filters=[{"Name": "key", "Values": ["of"]}])["Tags"]}
+assert tagged >= set(parts.values()) - {subnet["SubnetId"]}, (tagged, parts)
+ec2.delete_tags(Resources=list(parts.values()), Tags=[{"Key": "of"}])
+assert not ec2.describe_tags(Filters=[{"Name": "key", "Values": ["of"]}])["Tags"]
+
 group = ec2.create_security_group(GroupName="net", Description="of the VPC", VpcId=vpc["VpcId"])["GroupId"]
 refused("InvalidVpcID.NotFound", ec2.create_security_group, GroupName="no", Description="x", VpcId="vpc-00000000000000000")
 found, = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "group-name", "Values": ["net"]}])[

@@ -5,6 +5,8 @@ import xml.etree.ElementTree as tree
 
 MISTAKES = set()
 SEEN = set()
+# Actions that were answered, not refused.
+ANSWERED = set()
 DATE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 # Elements that EC2 itself sends and botocore's shapes leave out.
 BESIDE = {"requestId", "return"}
@@ -57,6 +59,7 @@ def check(http_response, parsed, model, **_):
         if http_response.status_code >= 500:
             MISTAKES.add("%s: HTTP %d: %s" % (model.name, http_response.status_code, http_response.content[:400]))
         return
+    ANSWERED.add(model.name)
     if bare(root.tag) != model.name + "Response":
         MISTAKES.add("%s: answered as %s" % (model.name, bare(root.tag)))
     own = [child for child in root if bare(child.tag) not in BESIDE]

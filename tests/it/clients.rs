@@ -50,6 +50,33 @@ async fn every_answer_has_the_shape_that_botocore_knows() {
 }
 
 #[tokio::test]
+async fn what_terraform_asks_is_answered_as_it_expects() {
+    run("terraform_replay.py", &[]).await;
+}
+
+#[tokio::test]
+async fn ids_of_another_account_name_nothing() {
+    run("ec2_other_account.py", &[]).await;
+}
+
+#[tokio::test]
+async fn a_password_is_opened_with_the_launch_key() {
+    run("boto3_password.py", &[]).await;
+}
+
+#[tokio::test]
+async fn ansible_makes_changes_and_removes_instances() {
+    if stratus_testkit::python().is_none() {
+        return;
+    }
+    let server = Server::start().await;
+    let ansible = stratus_testkit::repository().join(".venv/bin/ansible-playbook");
+    let book = stratus_testkit::repository().join("tests/clients/ansible_ec2.yml");
+    let out = server.run(&ansible, &["-i", "localhost,", book.to_str().unwrap()]).await;
+    assert!(out.contains("ok every module") && out.contains("failed=0"), "{out}");
+}
+
+#[tokio::test]
 async fn a_signed_list_users_in_python_works() {
     run("list_users.py", &[]).await;
 }

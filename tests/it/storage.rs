@@ -15,6 +15,7 @@ on_both! {
     recurring_snapshots_are_taken_and_kept in stratus::simulate::BUILT_IN;
     a_volume_moves_and_goes_back in stratus::simulate::BUILT_IN;
     what_no_job_is_at_any_more_is_ended in stratus::simulate::BUILT_IN;
+    duplicates_have_the_bytes_and_a_life_of_their_own in stratus::simulate::BUILT_IN;
     what_cannot_be_is_refused_by_name in stratus::simulate::BUILT_IN;
 }
 
@@ -427,4 +428,49 @@ async fn a_volume_moves_and_goes_back(c: TestCloud) {
     c.settled("out of maintenance").await;
     c.refused("cancelStorageMaintenance", &[("id", &second)]).await;
     assert_eq!((c.events_in("MAINT.PREPARE.PS", "Completed").await, c.events_in("VOLUME.MIGRATE", "Completed").await), (1, 7));
+}
+
+async fn duplicates_have_the_bytes_and_a_life_of_their_own(c: TestCloud) {
+    let vm = c.deploy().await;
+    let root = c.root_of(&vm).await;
+    let (before, objects) = (c.bytes(&root).await, c.objects());
+    let counts = c.counts().await;
+    let snapshot = id(&c.ask("createSnapshot", &[("volumeid", &root)]).await, "snapshot");
+    let copy = c.ask("duplicateSnapshot", &[("id", &snapshot)]).await;
+    assert_eq!((&copy["snapshot"]["state"], &copy["snapshot"]["volumeid"]), (&"BackedUp".into(), &root.as_str().into()), "{copy}");
+    let copy = id(&copy, "snapshot");
+    let twin = c.ask("duplicateTemplate", &[("id", &c.template), ("name", "twin")]).await;
+    let shown = &twin["template"];
+    assert_eq!((&shown["isready"], &shown["ispublic"], &shown["sourcetemplateid"]), (&true.into(), &false.into(), &c.template.as_str().into()));
+    assert_eq!(shown["checksum"], before.as_str(), "{twin}");
+    let twin = id(&twin, "template");
+    c.settled("a template and a snapshot are there twice").await;
+    // The first ones go; what was copied stays, and disks are made of it.
+    c.ask("deleteSnapshot", &[("id", &snapshot)]).await;
+    let volume = id(&c.ask("createVolume", &[("name", "back"), ("snapshotid", &copy)]).await, "volume");
+    assert_eq!(c.bytes(&volume).await, before);
+    let again = id(&c.try_deploy(&c.admin.clone(), &[("templateid", &twin)]).await.unwrap(), "virtualmachine");
+    assert_eq!(c.bytes(&c.root_of(&again).await).await, before);
+    let (most, there) = (c.counts().await, c.objects());
+    for (command, params) in [("duplicateSnapshot", vec![("id", copy.as_str())]), ("duplicateTemplate", vec![("id", &twin), ("name", "no")])] {
+        for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
+            let when = format!("{command} {kind:?}");
+            c.sim.inject(Fault::nth(Op::ObjectDuplicate, 1, kind));
+            let failed = c.try_as(&c.admin, command, &params).await.expect_err(&when);
+            assert_eq!(failed.codes().api, 534, "{when}: {failed}");
+            c.sim.clear_faults();
+            c.settled(&when).await;
+            assert_eq!((c.counts().await, c.objects()), (most.clone(), there), "{when}");
+        }
+    }
+    assert_eq!(c.refused("duplicateTemplate", &[("id", &twin), ("name", " ")]).await.codes().api, 431);
+    for s in c.engine.db.find::<Snapshot>(Query::live()).await.unwrap() {
+        c.ask("deleteSnapshot", &[("id", &s.uuid)]).await;
+    }
+    assert_eq!(c.refused("duplicateSnapshot", &[("id", &copy)]).await.codes().api, 431);
+    c.ask("destroyVirtualMachine", &[("id", &again), ("expunge", "true")]).await;
+    c.ask("deleteVolume", &[("id", &volume)]).await;
+    c.ask("deleteTemplate", &[("id", &twin)]).await;
+    c.settled("every copy is deleted").await;
+    assert_eq!((c.counts().await, c.objects()), (counts, objects));
 }

@@ -57,6 +57,7 @@ mod volume;
 mod zone;
 
 use crate::registry::Registry;
+pub(crate) use vm::shown as vms;
 
 pub(crate) fn register(r: &mut Registry) {
     account::register(r);

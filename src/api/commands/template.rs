@@ -232,6 +232,44 @@ impl Create for Make {
     }
 }
 
+/// Makes a template of the caller's own with the bytes of one that it may use, in every zone where that one is ready. Beside 4.3: what
+/// EC2's `CopyImage` asks for.
+#[derive(Command)]
+#[command(
+    name = "duplicateTemplate",
+    roles = "all",
+    answer = "template",
+    view = view::Template,
+    event = "TEMPLATE.COPY",
+    job = "copying template",
+    create
+)]
+pub struct Duplicate {
+    /// the ID of the template to copy
+    id: Ref<store::Template>,
+    /// the name of the copy
+    name: String,
+    /// what the copy says of itself; as the first one does when it is not given
+    #[param(length = 4096)]
+    displaytext: Option<String>,
+}
+
+impl Create for Duplicate {
+    async fn create(self, call: &Call, job: JobDraft) -> Result<Created> {
+        let source = self.id.0;
+        let display_text = self.displaytext.unwrap_or_else(|| source.display_text.clone());
+        let ask = store::Template { name: self.name, display_text, ..Default::default() };
+        let (template, job) = call.template_duplicate(call, source, ask, job).await?;
+        Ok(Created { job, uuid: template.uuid })
+    }
+    async fn finish(call: &Call, id: i64) -> Result<Answer> {
+        let template = call.template_duplicate_run(call, id).await?;
+        let at = call.db.find_one::<store::TemplateStore>(store::Query::live().eq("template_id", id)).await?;
+        let at = at.ok_or_else(|| Error::not_found(Kind::Template, &template.uuid))?;
+        views::one(view::of(call, vec![TemplateInZone { template, at }]).await?)
+    }
+}
+
 /// The zone with this ID; none for `-1`, which means all of them.
 pub(crate) async fn zone_of(call: &Call, id: &str) -> Result<Option<store::Zone>> {
     match id.trim().parse::<i64>() {
@@ -374,6 +412,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<List>();
     r.add::<Register>();
     r.add::<Make>();
+    r.add::<Duplicate>();
     r.add::<Update>();
     r.add::<Delete>();
     r.add::<ListPermissions>();

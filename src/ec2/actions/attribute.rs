@@ -154,8 +154,7 @@ async fn change(cx: &Cx, attribute: &str, value: Option<&str>) -> Outcome<Change
         "instanceType" => Change::Type(super::launch::offering_named(cx, value).await?),
         "userData" => Change::UserData(super::launch::user_data_of(value)?.unwrap_or_default()),
         "groupSet" => {
-            let given = cx.input.list("GroupId");
-            Change::Groups(cx.uuids("sg", &given).await?)
+            Change::Groups(group_uuids(cx, &cx.input.list("GroupId")).await?)
         }
         "blockDeviceMapping" => Change::Disks(disks_said(cx)?),
         "sourceDestCheck" if flag()? => Change::Nothing,
@@ -171,6 +170,15 @@ async fn change(cx: &Cx, attribute: &str, value: Option<&str>) -> Outcome<Change
         }
         other => return Err(Fault::invalid("Attribute", format!("'{other}' is not an attribute"))),
     })
+}
+
+/// The uuids of security groups. Each is shown to the caller by the native list, or it is not there.
+pub async fn group_uuids(cx: &Cx, given: &[&str]) -> Outcome<Vec<String>> {
+    let uuids = cx.uuids("sg", given).await?;
+    for (group, given) in uuids.iter().zip(given) {
+        one(cx, "listSecurityGroups", group).await?.ok_or_else(|| cx.not_found("sg", given))?;
+    }
+    Ok(uuids)
 }
 
 fn disks_said(cx: &Cx) -> Outcome<Vec<(String, bool)>> {
@@ -212,10 +220,6 @@ async fn apply(cx: &Cx, vm: &str, change: Change, disks: Vec<(String, bool)>) ->
             cx.engine().ec2_attributes_set("i", &[vm.to_owned()], &[(name, Some(&value))]).await?;
         }
         Change::Groups(groups) => {
-            // Each is shown to the caller by the native list, or it is not there.
-            for (group, given) in groups.iter().zip(cx.input.list("GroupId")) {
-                one(cx, "listSecurityGroups", group).await?.ok_or_else(|| cx.not_found("sg", given))?;
-            }
             cx.engine().ec2_groups_set(&cx.call("updateVirtualMachine", "VM.UPDATE"), vm, &groups).await?;
         }
         Change::Disks(_) => {

@@ -75,7 +75,23 @@ pub async fn rules(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
             }
         }
     }
+    let uuids: Vec<String> = all.iter().map(|r| text(r, "id").to_owned()).collect();
+    let mut own = tags::own(cx, "sgr", &uuids).await?;
+    for rule in &mut all {
+        if let Some(tags) = own.remove(text(rule, "id")) {
+            set(rule, "tags", tags);
+        }
+    }
     Ok(all)
+}
+
+/// The uuids of the rules of the caller's groups.
+pub async fn rule_uuids(cx: &Cx) -> Outcome<Vec<String>> {
+    let mut groups = cx.list("listSecurityGroups", crate::native::Parameters::new()).await?;
+    dress(cx, &mut groups, &Allowed::new()).await?;
+    let lists = ["ingressrule", "egressrule"];
+    let rules = groups.iter().flat_map(|g| lists.iter().filter_map(|l| g.get(*l)?.as_array())).flatten();
+    Ok(rules.map(|r| text(r, "ruleid").to_owned()).collect())
 }
 
 /// A group that a rule allows: its account's digits and its uuid, by account, domain and name.

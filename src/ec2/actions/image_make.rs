@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const MARKS: &str = "()[] ./-'@_";
 
 /// A name that is good and not taken in the account.
-async fn name(cx: &Cx) -> Outcome<&str> {
+pub async fn name(cx: &Cx) -> Outcome<&str> {
     let name = cx.input.require("Name")?;
     let good = (3..=128).contains(&name.chars().count()) && name.chars().all(|c| c.is_ascii_alphanumeric() || MARKS.contains(c));
     if !good {

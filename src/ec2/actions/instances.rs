@@ -2,15 +2,14 @@
 use crate::cx::{set, text};
 use crate::{Cx, Outcome};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use stratus_engine::ec2_facts::{DiskFacts, GoneVm, VmFacts};
 
 /// How long a terminated instance is still shown.
 const SHOWN: i64 = 3600 * 1_000_000;
 
-/// The instances of a list: the VMs there are, and those that ended within the hour, also when they are expunged already.
-pub async fn listed(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
-    records.extend(gone(cx).await?);
+/// The instances of a list: the VMs there are, and those that ended within the hour.
+pub async fn listed(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
     let mut records = gather(cx, records).await?;
     let since = cx.now() - SHOWN;
     records.retain(|r| r.get("destroyed").and_then(Value::as_i64).is_none_or(|at| at >= since));
@@ -37,6 +36,9 @@ pub fn attribute<'v>(record: &'v Value, name: &str) -> Option<&'v str> {
 
 /// Joins to VMs what the native record lacks.
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
+    if records.is_empty() {
+        return Ok(records);
+    }
     let uuids: Vec<String> = records.iter().map(|r| text(r, "id").to_owned()).collect();
     let mut facts = cx.engine().ec2_vms(&uuids).await?;
     // A VM that was not launched here is a reservation of its own.
@@ -174,6 +176,59 @@ pub async fn status(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
         set(record, "details", reachable.map(|s| vec![json!({ "name": "reachability", "status": s })]));
     }
     Ok(records)
+}
+
+/// Instances on their way into an answer that is written in pieces: those of a reservation wait until all of it was read.
+#[derive(Default)]
+pub struct Reservations {
+    order: Vec<String>,
+    /// How many of each were read, of how many, and those that are shown.
+    waiting: HashMap<String, (usize, usize, Vec<Value>)>,
+}
+
+impl Reservations {
+    /// Counts instances that were read, by their reservations.
+    pub async fn expect(&mut self, cx: &Cx, seen: &[String]) -> Outcome<()> {
+        let fresh: HashSet<&String> = seen.iter().filter(|r| !self.waiting.contains_key(*r)).collect();
+        let fresh: Vec<String> = fresh.into_iter().cloned().collect();
+        let sizes = cx.engine().ec2_reservation_sizes(&fresh).await?;
+        for reservation in seen {
+            let known = self.waiting.entry(reservation.clone()).or_insert_with(|| {
+                self.order.push(reservation.clone());
+                // One that no launch wrote down is a VM by itself.
+                (0, sizes.get(reservation).copied().unwrap_or(1), Vec::new())
+            });
+            known.0 += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes instances in, and gives out the reservations that are complete.
+    pub fn take(&mut self, shown: Vec<Value>) -> Vec<Value> {
+        for record in shown {
+            if let Some((_, _, members)) = self.waiting.get_mut(text(&record, "reservation")) {
+                members.push(record);
+            }
+        }
+        self.out(|(seen, of, _)| seen >= of)
+    }
+
+    /// What still waits at the end.
+    pub fn rest(&mut self) -> Vec<Value> {
+        self.out(|_| true)
+    }
+
+    fn out(&mut self, whether: impl Fn(&(usize, usize, Vec<Value>)) -> bool) -> Vec<Value> {
+        let mut given = Vec::new();
+        self.order.retain(|key| {
+            let ready = self.waiting.get(key).is_some_and(&whether);
+            if ready && let Some((_, _, members)) = self.waiting.remove(key).filter(|(_, _, members)| !members.is_empty()) {
+                given.push(reservation(key, members));
+            }
+            !ready
+        });
+        given
+    }
 }
 
 /// Instances by reservation, each in launch order.

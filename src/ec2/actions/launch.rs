@@ -4,7 +4,7 @@ use super::{instances, networks, tags, tokens, vpc};
 use crate::cx::{pairs, text};
 use crate::mapping::request::{decode, parse_flag};
 use crate::native::Parameters;
-use crate::run::{dry_run, each};
+use crate::run::dry_run;
 use crate::{Cx, Fault, Outcome};
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ pub async fn offering_named(cx: &Cx, name: &str) -> Outcome<String> {
     found.ok_or_else(|| Fault::invalid("InstanceType", format!("there is no instance type '{name}'")))
 }
 
-/// The zone that is named, else the first one that can be used.
+/// The zone that is named, else the account's own, else the first one that can be used.
 pub async fn zone(cx: &Cx) -> Outcome<Value> {
     let zones = cx.list("listZones", Parameters::new()).await?;
     let wanted = cx.input.get("Placement.AvailabilityZone").filter(|z| !z.is_empty());
@@ -128,11 +128,16 @@ pub async fn zone(cx: &Cx) -> Outcome<Value> {
         let zone = zones.into_iter().find(|z| text(z, "id") == text(&network, "zoneid"));
         return zone.ok_or_else(|| cx.not_found("subnet", &subnet));
     }
-    let fits = |z: &Value| match wanted {
+    let own = match wanted {
+        Some(_) => None,
+        None => cx.engine().ec2_default_zone(cx.caller.account_id).await?,
+    };
+    let fits = |z: &&Value| match wanted {
         Some(name) => text(z, "name") == name,
         None => text(z, "allocationstate") == "Enabled",
     };
-    zones.into_iter().find(fits).ok_or_else(|| match wanted {
+    let at_home = zones.iter().filter(fits).find(|z| own.as_deref() == Some(text(z, "id")));
+    at_home.or_else(|| zones.iter().find(fits)).cloned().ok_or_else(|| match wanted {
         Some(name) => Fault::new("InvalidZone.NotFound", format!("The zone '{name}' does not exist")),
         None => Fault::new("InsufficientInstanceCapacity", "No zone is enabled"),
     })
@@ -239,8 +244,7 @@ async fn finish(cx: &Cx, plan: &Plan, made: &[String]) -> Outcome<()> {
 /// The reservation as an answer shows it.
 async fn show(cx: &Cx, reservation: &str) -> Outcome<Value> {
     let members = cx.engine().vm_reservation_members(cx.caller.account_id, reservation).await?;
-    let records = each(cx, "listVirtualMachines", &members).await?.into_iter().flatten().collect();
-    let records = instances::gather(cx, records).await?;
+    let records = instances::gather(cx, cx.vms(&members).await?).await?;
     if records.is_empty() {
         // With a fake or a slow reader: the answer still names the reservation.
         let own = cx.engine().ec2_owner_of(cx.caller.account_id).await?;

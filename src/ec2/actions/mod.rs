@@ -1,6 +1,7 @@
 //! What a table cannot say. A mapping names these functions; a test sees to it that each name is there.
 mod addresses;
 mod attribute;
+mod copies;
 mod disks;
 mod groups;
 mod image_attribute;
@@ -32,6 +33,8 @@ pub type Function = for<'a> fn(&'a Cx) -> BoxFuture<'a, Outcome<Value>>;
 pub type Gather = for<'a> fn(&'a Cx, Vec<Value>) -> BoxFuture<'a, Outcome<Vec<Value>>>;
 /// Makes groups of records.
 pub type Group = fn(Vec<Value>) -> Vec<Value>;
+/// Gives records that stand in a list and natively no more.
+pub type Tail = for<'a> fn(&'a Cx) -> BoxFuture<'a, Outcome<Vec<Value>>>;
 
 const FUNCTIONS: &[(&str, Function)] = &[
     ("account_attributes", |cx| Box::pin(places::account_attributes(cx))),
@@ -42,6 +45,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("authorize_ingress", |cx| Box::pin(rules::authorize(cx, Way::In))),
     ("caller_identity", |cx| Box::pin(places::caller_identity(cx))),
     ("console_output", |cx| Box::pin(attribute::console(cx))),
+    ("copy_image", |cx| Box::pin(copies::image(cx))),
+    ("copy_snapshot", |cx| Box::pin(copies::snapshot(cx))),
     ("create_group", |cx| Box::pin(groups::create(cx))),
     ("create_image", |cx| Box::pin(image_make::create(cx))),
     ("create_key", |cx| Box::pin(keys::create(cx))),
@@ -67,6 +72,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("instance_options", |cx| Box::pin(attribute::options(cx))),
     ("modify_image", |cx| Box::pin(image_attribute::modify(cx))),
     ("modify_instance", |cx| Box::pin(attribute::modify(cx))),
+    ("modify_nic", |cx| Box::pin(vpc::modify_interface(cx))),
     ("modify_placement", |cx| Box::pin(placement::modify(cx))),
     ("modify_snapshot", |cx| Box::pin(snapshots::modify(cx))),
     ("modify_volume", |cx| Box::pin(volume_status::modify(cx))),
@@ -114,6 +120,8 @@ const GATHERS: &[(&str, Gather)] = &[
     ("zones", |cx, records| Box::pin(places::zones(cx, records))),
 ];
 
+const TAILS: &[(&str, Tail)] = &[("gone_instances", |cx| Box::pin(instances::gone(cx)))];
+
 const GROUPS: &[(&str, Group)] = &[("reservations", instances::reservations)];
 
 fn find<T: Copy>(all: &[(&str, T)], name: &str) -> Option<T> {
@@ -127,6 +135,10 @@ pub fn function(name: &str) -> Option<Function> {
 /// A joining function.
 pub fn gather(name: &str) -> Option<Gather> {
     find(GATHERS, name)
+}
+/// A function that gives the tail of a list.
+pub fn tail(name: &str) -> Option<Tail> {
+    find(TAILS, name)
 }
 /// A grouping function.
 pub fn group(name: &str) -> Option<Group> {

@@ -47,8 +47,11 @@ pub async fn delete(cx: &Cx) -> Outcome<Value> {
     let found = cx.list("listAffinityGroups", pairs([("name", name)])).await?;
     let unknown = || Fault::new("InvalidPlacementGroup.Unknown", format!("The placement group '{name}' is unknown"));
     let group = found.into_iter().find(|g| text(g, "name") == name).ok_or_else(unknown)?;
-    let in_use = group.get("virtualmachineIds").and_then(Value::as_array).is_some_and(|vms| !vms.is_empty());
-    if in_use {
+    let members = group.get("virtualmachineIds").and_then(Value::as_array).into_iter().flatten();
+    let members: Vec<String> = members.filter_map(|v| v.as_str().map(str::to_owned)).collect();
+    // A terminated instance is in no group any more, though natively it stays a member until it is expunged.
+    let live = |vm: &Value| cx.word("instance-state", text(vm, "state")) != "terminated";
+    if cx.vms(&members).await?.iter().any(live) {
         return Err(Fault::new("InvalidPlacementGroup.InUse", format!("The placement group '{name}' is in use")));
     }
     if cx.input.flag("DryRun") {

@@ -1,5 +1,6 @@
 //! Rules of security groups, in the flat form of old tools, the `IpPermissions` form of newer ones, and by id.
 use super::groups::{self, named, span};
+use super::tags;
 use crate::cx::{pairs, text};
 use crate::native::Parameters;
 use crate::run::dry_run;
@@ -79,6 +80,7 @@ async fn standing(cx: &Cx, group: &Value, way: Way) -> Outcome<Vec<(String, Key)
 
 /// `AuthorizeSecurityGroupIngress` and `…Egress`: all of it or, when one rule is there already, nothing.
 pub async fn authorize(cx: &Cx, way: Way) -> Outcome<Value> {
+    tags::check_launch(cx, &[tags::RULE])?;
     let permissions = permissions(cx).await?;
     let (group, _) = named(cx).await?;
     let there = standing(cx, &group, way).await?;
@@ -112,6 +114,7 @@ pub async fn authorize(cx: &Cx, way: Way) -> Outcome<Value> {
     for permission in &permissions {
         made.extend(describe(cx, &after, way, permission).await?);
     }
+    tags::of_launch(cx, tags::RULE, &made).await?;
     let mut shown = groups::rules(cx, vec![after]).await?;
     shown.retain(|r| made.iter().any(|id| id == text(r, "id")));
     Ok(json!({ "rules": shown }))
@@ -385,6 +388,11 @@ async fn structured(cx: &Cx, prefix: &str) -> Outcome<Permission> {
         sources.push(From::Cidr(range(cx.input.require(&format!("{prefix}.CidrIp"))?)?));
         descriptions.push(described(&prefix));
     }
+    for i in cx.input.indexes(&format!("{prefix}.Ipv6Ranges")) {
+        let given = cx.input.require(&format!("{prefix}.Ipv6Ranges.{i}.CidrIpv6"))?;
+        sources.push(From::Cidr(range_6(given)?));
+        descriptions.push(None);
+    }
     for i in cx.input.indexes(&format!("{prefix}.Groups")) {
         let prefix = format!("{prefix}.Groups.{i}");
         sources.push(source_group(cx, &prefix).await?);
@@ -463,6 +471,15 @@ fn range(text: &str) -> Outcome<String> {
     let length: u8 = length.parse().ok().filter(|l| *l <= 32).ok_or_else(bad)?;
     let mask = stratus_model::net::netmask(length);
     stratus_model::net::cidr(address, mask).ok_or_else(bad)
+}
+
+/// A CIDR of IPv6, which no rule has here.
+fn range_6(text: &str) -> Outcome<String> {
+    let bad = || Fault::new("InvalidPermission.Malformed", format!("Invalid CIDR '{text}'"));
+    let (address, length) = text.split_once('/').unwrap_or((text, "128"));
+    let address: std::net::Ipv6Addr = address.parse().map_err(|_| bad())?;
+    let length: u8 = length.parse().ok().filter(|l| *l <= 128).ok_or_else(bad)?;
+    Ok(format!("{address}/{length}"))
 }
 
 #[cfg(test)]

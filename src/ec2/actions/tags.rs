@@ -1,7 +1,7 @@
 //! Tags. The prefix of an id says what kind of thing it tags.
 use crate::cx::{pairs, set, text};
 use crate::native::Parameters;
-use crate::run::dry_run;
+use crate::run::{dry_run, one};
 use crate::{Cx, Fault, Outcome, PATIENCE, names};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -44,9 +44,9 @@ async fn things(cx: &Cx) -> Outcome<BTreeMap<&'static str, Vec<String>>> {
         let uuid = cx.uuid(kind, text).await?;
         match native(cx, kind) {
             Some(_) => {}
-            None if kind == KEY_PAIR => {
-                let own = cx.engine().ec2_keypairs(cx.caller.account_id).await?;
-                own.iter().find(|k| k.uuid == uuid).ok_or_else(|| cx.not_found(kind, text))?;
+            None if OWN_KINDS.contains(&kind) => {
+                let there = own_things(cx, kind).await?;
+                there.iter().find(|u| **u == uuid).ok_or_else(|| cx.not_found(kind, text))?;
             }
             None => return Err(Fault::unsupported(format!("'{text}' cannot be tagged in this cloud"))),
         }
@@ -55,8 +55,21 @@ async fn things(cx: &Cx) -> Outcome<BTreeMap<&'static str, Vec<String>>> {
     Ok(by)
 }
 
-/// The kind that has no tags natively: they are kept by this door.
+/// The word for a rule of a security group.
+pub const RULE: &str = "security-group-rule";
+
+/// The kinds that have no tags natively: they are kept by this door. Key pairs, rules of groups, and what the account's one VPC has once.
+const OWN_KINDS: &[&str] = &[KEY_PAIR, "sgr", "vpc", "igw", "rtb", "acl", "dopt"];
 const KEY_PAIR: &str = "key";
+
+/// The uuids of the caller's things of a kind whose tags are kept here.
+async fn own_things(cx: &Cx, kind: &str) -> Outcome<Vec<String>> {
+    match kind {
+        KEY_PAIR => Ok(cx.engine().ec2_keypairs(cx.caller.account_id).await?.into_iter().map(|k| k.uuid).collect()),
+        "sgr" => super::groups::rule_uuids(cx).await,
+        _ => Ok(vec![super::vpc::vpc(cx).to_owned()]),
+    }
+}
 /// What the attribute of such a tag begins with.
 const OWN: &str = "tag:";
 
@@ -149,10 +162,34 @@ pub async fn own(cx: &Cx, kind: &str, uuids: &[String]) -> Outcome<BTreeMap<Stri
     Ok(all)
 }
 
+/// Refuses things that the caller does not see: without a tag to delete no native command would.
+async fn visible(cx: &Cx) -> Outcome<()> {
+    for text in cx.input.list("ResourceId") {
+        let Some(kind) = names::kind_of(cx.mappings(), text) else { continue };
+        let uuid = cx.uuid(kind, text).await?;
+        let list = match kind {
+            "i" => "listVirtualMachines",
+            "vol" => "listVolumes",
+            "snap" => "listSnapshots",
+            "sg" => "listSecurityGroups",
+            "eipalloc" => "listPublicIpAddresses",
+            "subnet" => "listNetworks",
+            "ami" => {
+                super::image_attribute::find(cx, text).await?.ok_or_else(|| cx.not_found(kind, text))?;
+                continue;
+            }
+            _ => continue,
+        };
+        one(cx, list, &uuid).await?.ok_or_else(|| cx.not_found(kind, text))?;
+    }
+    Ok(())
+}
+
 /// `DeleteTags`: without a value whatever the value, with one only that; a tag that is not there counts as deleted.
 pub async fn delete(cx: &Cx) -> Outcome<Value> {
     let tags = given(cx, "Tag")?;
     let things = things(cx).await?;
+    visible(cx).await?;
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }
@@ -183,12 +220,14 @@ pub async fn delete(cx: &Cx) -> Outcome<Value> {
 
 /// Tags with the id and kind of the thing they are on; those on things that EC2 does not show are hidden.
 pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
-    let keys: Vec<String> = cx.engine().ec2_keypairs(cx.caller.account_id).await?.into_iter().map(|k| k.uuid).collect();
-    let ids = cx.engine().ec2_ids(KEY_PAIR, &keys).await?;
-    let word = cx.mappings().tables.kind(KEY_PAIR).and_then(|k| k.word.clone());
-    for (uuid, tags) in own(cx, KEY_PAIR, &keys).await? {
-        for tag in tags {
-            records.push(json!({ "ec2id": ids.get(&uuid), "word": word, "key": tag["key"], "value": tag["value"], "tags": [tag] }));
+    for kind in OWN_KINDS {
+        let things = own_things(cx, kind).await?;
+        let word = cx.mappings().tables.kind(kind).and_then(|k| k.word.clone());
+        for (uuid, tags) in own(cx, kind, &things).await? {
+            let ids = cx.engine().ec2_ids(kind, std::slice::from_ref(&uuid)).await?;
+            for tag in tags {
+                records.push(json!({ "ec2id": ids.get(&uuid), "word": word, "key": tag["key"], "value": tag["value"], "tags": [tag] }));
+            }
         }
     }
     for kind in cx.mappings().tables.kinds() {
@@ -209,6 +248,15 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
         set(record, "hidden", true);
     }
     Ok(records)
+}
+
+/// Gives a new thing the tags of another, as native records have them.
+pub async fn give(cx: &Cx, kind: &str, uuid: &str, tags: &[Value]) -> Outcome<()> {
+    let tags: Vec<Given> = tags.iter().map(|t| Given { key: text(t, "key").into(), value: Some(text(t, "value").into()) }).collect();
+    match tags.is_empty() {
+        true => Ok(()),
+        false => put(cx, kind, &[uuid.to_owned()], &tags).await,
+    }
 }
 
 /// Tags that a creation gives to what it makes: `TagSpecification.N` of one resource type, by its word.
@@ -237,7 +285,7 @@ pub fn check_launch(cx: &Cx, words: &[&str]) -> Outcome<()> {
         let tags = given(cx, &format!("{prefix}.Tag"))?;
         room(tags.len())?;
         // Told now, not when the thing is made and its tags are refused.
-        if word != "key-pair" && tags.iter().any(|t| t.value.as_deref().unwrap_or_default().is_empty()) {
+        if !matches!(word, "key-pair" | RULE) && tags.iter().any(|t| t.value.as_deref().unwrap_or_default().is_empty()) {
             return Err(Fault::invalid("TagSpecification", "a tag needs a value in this cloud"));
         }
     }

@@ -45,6 +45,11 @@ pub async fn subnets(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
     Ok(records)
 }
 
+/// The kind of thing that a list of the VPC's parts is about: what it is asked for by, `rtb` of `RouteTableId`.
+fn kind(cx: &Cx) -> &str {
+    cx.action.ids.first().and_then(|ids| ids.kind.as_deref()).unwrap_or("vpc")
+}
+
 /// One record for the VPC, with its subnets beneath: what every list of things that a VPC has once is read from.
 pub async fn vpcs(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
     let subnets = subnets_of(cx, records).await?;
@@ -66,8 +71,10 @@ pub async fn vpcs(cx: &Cx, records: Vec<Value>) -> Outcome<Vec<Value>> {
     let entry = |number: i64, action: &str, egress: bool| json!({ "number": number, "action": action, "egress": egress });
     let entries: Vec<Value> = [true, false].into_iter().flat_map(|e| [entry(100, "allow", e), entry(32767, "deny", e)]).collect();
     let association = |s: &Value| json!({ "subnet": text(s, "id"), "acl": vpc(cx) });
+    let tags = super::tags::own(cx, kind(cx), &[vpc(cx).to_owned()]).await?.remove(vpc(cx)).unwrap_or_default();
     Ok(vec![json!({
         "id": vpc(cx),
+        "tags": tags,
         "ownerid": first.get("ownerid"),
         "cidr": cidr,
         "options": options,
@@ -181,14 +188,45 @@ pub async fn of_instances(cx: &Cx, records: &mut [Value]) -> Outcome<()> {
     Ok(())
 }
 
-/// `DescribeNetworkInterfaceAttribute`.
-pub async fn interface_attribute(cx: &Cx) -> Outcome<Value> {
-    let (given, asked) = (cx.input.require("NetworkInterfaceId")?, cx.input.require("Attribute")?);
+/// The NIC that a request names.
+async fn interface(cx: &Cx) -> Outcome<Value> {
+    let given = cx.input.require("NetworkInterfaceId")?;
     let uuid = cx.uuid("eni", given).await?;
     let missing = || cx.not_found("eni", given);
     let vm = cx.engine().ec2_nic_vm(&uuid).await?.ok_or_else(missing)?;
     let vm = one(cx, "listVirtualMachines", &vm).await?.ok_or_else(missing)?;
-    let nic = interfaces(cx, vec![vm]).await?.into_iter().find(|n| text(n, "id") == uuid).ok_or_else(missing)?;
+    interfaces(cx, vec![vm]).await?.into_iter().find(|n| text(n, "id") == uuid).ok_or_else(missing)
+}
+
+/// `ModifyNetworkInterfaceAttribute`. Groups are those of the instance; what else can be said is so already, or cannot be.
+pub async fn modify_interface(cx: &Cx) -> Outcome<Value> {
+    let nic = interface(cx).await?;
+    let groups = cx.input.list("SecurityGroupId");
+    let flag = |name: &str| cx.input.get(name).and_then(crate::mapping::request::parse_flag);
+    if cx.input.get("Description.Value").is_some_and(|d| !d.is_empty()) {
+        return Err(Fault::unsupported("A network interface has no description of its own here"));
+    }
+    if flag("SourceDestCheck.Value") == Some(false) {
+        return Err(Fault::unsupported("Guests are always held to their own addresses here"));
+    }
+    if flag("Attachment.DeleteOnTermination") == Some(false) {
+        return Err(Fault::unsupported("A network interface goes with its instance here"));
+    }
+    let uuids = super::attribute::group_uuids(cx, &groups).await?;
+    if cx.input.flag("DryRun") {
+        return Err(dry_run());
+    }
+    if !uuids.is_empty() {
+        cx.engine().ec2_groups_set(&cx.call("updateVirtualMachine", "VM.UPDATE"), text(&nic, "instance"), &uuids).await?;
+    }
+    Ok(json!({}))
+}
+
+/// `DescribeNetworkInterfaceAttribute`.
+pub async fn interface_attribute(cx: &Cx) -> Outcome<Value> {
+    let asked = cx.input.require("Attribute")?;
+    let nic = interface(cx).await?;
+    let uuid = text(&nic, "id").to_owned();
     if cx.input.flag("DryRun") {
         return Err(dry_run());
     }

@@ -87,7 +87,16 @@ impl Expression {
 
     /// The one value that an answer shows.
     pub fn value(&self, record: &Value) -> Option<Leaf> {
-        self.values(record).into_iter().next()
+        let or = self.steps.iter().position(|step| matches!(step, Step::Or(_))).unwrap_or(self.steps.len());
+        let (before, after) = self.steps.split_at(or);
+        let first = match &self.source {
+            Source::Constant(text) => along(before, Leaf::Text(text.clone())),
+            Source::Path(path) => first(record, path, &|v| along(before, Leaf::Text(text_of(v)?))),
+        };
+        match after.split_first() {
+            Some((Step::Or(text), rest)) => along(rest, first.unwrap_or_else(|| Leaf::Text(text.clone()))),
+            _ => first,
+        }
     }
 }
 
@@ -127,6 +136,25 @@ impl Step {
             Self::Base64 => STANDARD.encode(text),
             Self::Or(_) => text,
         }))
+    }
+}
+
+/// What steps, none of which is `or`, make of a value.
+fn along(steps: &[Step], leaf: Leaf) -> Option<Leaf> {
+    steps.iter().try_fold(leaf, |leaf, step| match leaf {
+        Leaf::Text(text) => step.one(text),
+        id @ Leaf::Id { .. } => Some(id),
+    })
+}
+
+/// The first of what stands at a path, going through lists, that comes to something.
+fn first(value: &Value, path: &[String], each: &dyn Fn(&Value) -> Option<Leaf>) -> Option<Leaf> {
+    if let Value::Array(items) = value {
+        return items.iter().find_map(|item| first(item, path, each));
+    }
+    match path.split_first() {
+        None => each(value),
+        Some((name, rest)) => first(value.get(name)?, rest, each),
     }
 }
 

@@ -90,6 +90,10 @@ pub struct Paging {
     /// Whether ids exclude it.
     #[serde(default, rename = "not-with-ids")]
     pub not_with_ids: bool,
+    /// Whether each native record is one thing of the list or none: then pages are read as they are asked for, and all of it piece by
+    /// piece. Else everything is read for each page.
+    #[serde(default)]
+    pub native: bool,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +109,8 @@ struct File {
     function: Option<String>,
     gather: Option<String>,
     group: Option<String>,
+    /// The Rust function that gives what stands in the list and natively no more.
+    tail: Option<String>,
     /// The state that a change's answer shows at once.
     becomes: Option<String>,
     guard: Option<Guard>,
@@ -157,6 +163,8 @@ pub struct Action {
     pub gather: Option<String>,
     /// The Rust function that makes groups of the records that are left.
     pub group: Option<String>,
+    /// The Rust function that gives what stands in the list and natively no more.
+    pub tail: Option<String>,
     /// The state that a change's answer shows at once.
     pub becomes: Option<String>,
     /// What may keep the change from being made.
@@ -261,6 +269,7 @@ impl Action {
         there(&self.function, &|n| crate::actions::function(n).is_some())
             && there(&self.gather, &|n| crate::actions::gather(n).is_some())
             && there(&self.group, &|n| crate::actions::group(n).is_some())
+            && there(&self.tail, &|n| crate::actions::tail(n).is_some())
     }
 
     fn read(file: File, tables: &Tables) -> Result<Self, String> {
@@ -277,6 +286,7 @@ impl Action {
             function: file.function,
             gather: file.gather,
             group: file.group,
+            tail: file.tail,
             becomes: file.becomes,
             guard: file.guard,
             wire: file.wire,

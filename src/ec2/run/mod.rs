@@ -3,13 +3,16 @@ mod change;
 mod fixed;
 mod list;
 
-use crate::cx::{object, pairs};
+pub use list::Pieces;
+
+use crate::cx::{object, pairs, text};
 use crate::mapping::Run;
 use crate::native::Parameters;
 use crate::{Cx, Fault, Outcome, actions};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Carries an action out; the record that its answer is read from.
 pub async fn run(cx: &Cx) -> Outcome<Value> {
@@ -77,6 +80,10 @@ pub async fn together<T: Send>(work: Vec<BoxFuture<'_, T>>, at_once: usize) -> V
 
 /// Things by their uuids, each asked for by itself; `None` for one that is not there.
 pub async fn each(cx: &Cx, command: &str, uuids: &[String]) -> Outcome<Vec<Option<Value>>> {
+    if command == "listVirtualMachines" && uuids.len() > 1 {
+        let mut found: HashMap<String, Value> = cx.vms(uuids).await?.into_iter().map(|v| (text(&v, "id").to_owned(), v)).collect();
+        return Ok(uuids.iter().map(|uuid| found.remove(uuid)).collect());
+    }
     let mut work: Vec<BoxFuture<'_, Outcome<Option<Value>>>> = Vec::with_capacity(uuids.len());
     for uuid in uuids {
         work.push(Box::pin(one(cx, command, uuid)));

@@ -1,12 +1,12 @@
 //! An answer cut to the schema of a version: exactly its elements, in its order, with those that must be there.
 use super::schema::{Field, Kind, Schema};
 use crate::mapping::expression::Leaf;
-use crate::tree::Node;
+use crate::tree::{Node, Tag};
 
 /// What is left of an answer's elements. What the schema wants and nobody knows is empty, false, 0 or the beginning of time; a
 /// list is an empty one.
-pub fn cut(schema: &Schema, fields: &[Field], built: Vec<(String, Node)>) -> Vec<(String, Node)> {
-    let mut built: Vec<Option<(String, Node)>> = built.into_iter().map(Some).collect();
+pub fn cut(schema: &Schema, fields: &[Field], built: Vec<(Tag, Node)>) -> Vec<(Tag, Node)> {
+    let mut built: Vec<Option<(Tag, Node)>> = built.into_iter().map(Some).collect();
     let mut found = Vec::new();
     for field in fields.iter().filter(|f| !f.attribute) {
         let given = built.iter_mut().find(|b| b.as_ref().is_some_and(|(name, _)| *name == field.name)).and_then(Option::take);
@@ -15,7 +15,7 @@ pub fn cut(schema: &Schema, fields: &[Field], built: Vec<(String, Node)>) -> Vec
             None => nothing(schema, field),
             Some(node) => node,
         };
-        found.push((field.name.clone(), node));
+        found.push((Tag::Owned(field.name.clone()), node));
     }
     found
 }

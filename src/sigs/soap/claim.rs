@@ -16,8 +16,9 @@ pub const MOST_LIFE_MICROS: i64 = 15 * 60 * 1_000_000;
 const AHEAD: i64 = 5 * 60 * 1_000_000;
 /// The most references of a signature, and prefixes of a list.
 const MOST: usize = 16;
-/// The most signatures, tokens and Timestamps of a header.
-const FEW: usize = 4;
+/// The most signatures, tokens and Timestamps of a header. One is what a client sends; two is what zeep's `create_message` and a signature
+/// applied to its message once more make together. Each must cover the Body and a Timestamp, all of one certificate, and each is checked.
+const FEW: usize = 2;
 
 const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const TOKEN: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3";

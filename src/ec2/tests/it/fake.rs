@@ -34,10 +34,13 @@ impl Fake {
         self.on(command, move |p| {
             let fits = |r: &&Value| p.get("id").is_none_or(|id| r["id"] == *id) && p.get("name").is_none_or(|n| r["name"] == *n);
             let rows: Vec<Value> = rows.iter().filter(fits).cloned().collect();
+            let number = |name: &str| p.get(name).and_then(|n| n.parse::<usize>().ok());
+            let size = number("pagesize").unwrap_or(usize::MAX);
+            let page: Vec<Value> = rows.iter().skip((number("page").unwrap_or(1) - 1).saturating_mul(size)).take(size).cloned().collect();
             match (rows.is_empty(), p.get("id")) {
                 (true, Some(id)) => Err(Error::not_found(Kind::Vm, id.clone())),
                 (true, None) => Ok(json!({})),
-                _ => Ok(json!({ "count": rows.len(), object: rows })),
+                _ => Ok(json!({ "count": rows.len(), object: page })),
             }
         });
     }
@@ -55,6 +58,17 @@ impl Native for Fake {
             Some(answer) => answer(&parameters),
             None => Err(Error::UnknownCommand(command.into())),
         }
+    }
+    async fn vms(&self, caller: &Arc<Caller>, uuids: &[String]) -> Result<Vec<Value>> {
+        let mut found = Vec::new();
+        for uuid in uuids {
+            match self.call(caller, "listVirtualMachines", [("id".to_owned(), uuid.clone())].into()).await {
+                Ok(answer) => found.extend(answer["virtualmachine"].as_array().cloned().unwrap_or_default()),
+                Err(Error::NotFound { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(found)
     }
     async fn key_lookup(&self, key: &str) -> Result<Option<(Caller, String)>> {
         Ok(self.keys.lock().unwrap().get(key).cloned())

@@ -120,6 +120,13 @@ async fn what_is_not_known_is_refused_by_every_action() {
             }
         }
         if action.paging.is_some() {
+            if action.paging.as_ref().is_some_and(|p| p.not_with_ids) {
+                let id = action.request.iter().find(|p| Some(p.plain()) == action.ids.first().map(|i| i.parameter.as_str())).unwrap();
+                let both = with(&with(&base, &sent(id), &good(id)), "MaxResults", "5");
+                let reply = ask(&cloud, "2016-11-15", action, &both).await;
+                refused(&cloud, &format!("{} with ids and MaxResults", action.name), &reply);
+                assert_eq!(reply.code(), "InvalidParameterCombination", "{}", action.name);
+            }
             for (name, value) in [("MaxResults", "0"), ("MaxResults", "x"), ("MaxResults", "1001"), ("NextToken", "made up")] {
                 let reply = ask(&cloud, "2016-11-15", action, &with(&base, name, value)).await;
                 refused(&cloud, &format!("{} {name}={value}", action.name), &reply);
