@@ -87,6 +87,7 @@ pub async fn start(config: &Config) -> Result<Running> {
     let door = stratus_api::Door::new(engine.clone());
     engine.jobs_start(door.executor()).await?;
     engine.reconcilers_start();
+    engine.image_stores_connect().await?;
     let system = Arc::new(engine.system_caller(stratus_model::Source::System).await?);
     // Fetches that an earlier life was in the middle of.
     engine.templates_take_up(&Call::new(engine.clone(), system, "", None), None).await?;

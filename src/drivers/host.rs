@@ -1,4 +1,4 @@
-use crate::DriverError;
+use crate::{DiskRef, DriverError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +167,12 @@ pub trait Host: Send + Sync {
     async fn reboot(&self, host: &str, vm: &str) -> Result<(), DriverError>;
     /// Moves a running VM to another host without stopping it; `vm` is as it is to run there. One that runs there already is `Ok`.
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
+    /// As [`Host::migrate`], while disks go to other pools: `vm` names them where they are to be, `disks` says where each was and is to
+    /// be. The old disks stay for the engine to delete.
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Result<VmReport, DriverError> {
+        let _ = (from, to, disks);
+        Err(DriverError::Unsupported(format!("moving {} with its disks", vm.name)))
+    }
     /// Gives a running VM the CPU and memory of `vm`, which are no less than it has.
     async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError>;
     /// Connects a running VM to one more network.

@@ -24,4 +24,6 @@ pub use host::{DiskSpec, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode
 pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};
 pub use registry::Registry;
 pub use secret::Secret;
-pub use storage::{DiskRef, PrimaryStorage, SecondaryStorage, StorageUse, TemplateFacts};
+pub use storage::{
+    DiskRef, FetchSpec, ObjectKind, ObjectReader, PrimaryStorage, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts,
+};
