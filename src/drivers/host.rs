@@ -1,6 +1,7 @@
 use crate::{DiskRef, DriverError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A VM as the driver is to run it. Everything that a host needs stands here; it never asks the engine back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +151,13 @@ pub struct HostFacts {
     pub capabilities: String,
 }
 
+/// Bytes both ways.
+pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// A connection to something on a host.
+pub type ByteStream = Box<dyn Bytes>;
+
 /// One kind of hypervisor; each call names the host by its uuid and the URL it was added with.
 #[async_trait]
 pub trait Host: Send + Sync {
@@ -197,4 +205,8 @@ pub trait Host: Send + Sync {
     async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError>;
     /// The last bytes that the guest wrote to its console (64 KiB at most).
     async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError>;
+    /// The screen of a running VM as a stream of RFB, the server's greeting first. A hypervisor without one says so.
+    async fn screen(&self, _host: &str, vm: &str) -> Result<ByteStream, DriverError> {
+        Err(DriverError::Unsupported(format!("{vm} has no screen but the text that it writes")))
+    }
 }

@@ -153,8 +153,8 @@ impl Engine {
         let mut store = self.new_store(call, &ask)?;
         refuse_other_kind(self.db.find_one(Query::live().ne("provider", &store.provider)).await?, &store)?;
         refuse_twice(self.db.find_one(twice(&store)).await?)?;
-        let none = || Error::invalid("provider", "has no driver here");
-        let driver = self.drivers.store(&store.provider).ok_or_else(none)?;
+        self.store_meant(&store).await?;
+        let driver = self.image_driver(&store).await?;
         let size = driver.connect(&store.uuid, &store.url, &self.open_details(&store)?).await.map_err(|e| unreachable("image store", e))?;
         store.total_bytes = i64::try_from(size.total).unwrap_or(i64::MAX);
         store.used_bytes = i64::try_from(size.used).unwrap_or(i64::MAX);

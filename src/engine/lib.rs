@@ -73,6 +73,7 @@ pub mod pool_maintenance;
 pub mod project;
 pub mod provider;
 pub mod public_address;
+mod reach;
 pub mod reconcile;
 mod recount;
 pub mod region;

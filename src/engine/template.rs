@@ -407,7 +407,7 @@ impl Engine {
         let stores = self.db.by_ids::<ImageStore>(going.iter().map(|p| p.store_id)).await?;
         // A store of the whole region has one copy for all its zones.
         for store in stores.values().filter(|s| !staying.iter().any(|p| p.store_id == s.id)) {
-            if let Some(driver) = self.drivers.store(&store.provider) {
+            if let Ok(driver) = self.image_driver(store).await {
                 driver.delete(&store.uuid, &template.uuid).await.map_err(|e| Error::Unavailable(e.to_string()))?;
             }
         }
