@@ -60,31 +60,16 @@ pub enum AgentError {
     Certificates(String),
 }
 
-/// Addresses of other hosts, as their servers see them: for a driver that moves VMs by itself.
-#[derive(Debug, Clone, Default)]
-pub struct Peers(Arc<Mutex<HashMap<String, String>>>);
-
-impl Peers {
-    /// The address of a host that a VM is to move to.
-    pub fn address(&self, host: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
-    }
-    fn learn(&self, host: &str, address: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), address.to_owned());
-    }
-}
-
 /// An agent with an identity.
 pub struct Agent {
     config: AgentConfig,
     home: Home,
     identity: Mutex<Identity>,
-    worker: Arc<Worker>,
 }
 
 impl Agent {
     /// Reads who this agent is, or enrols with the token; waits for a server for as long as none answers.
-    pub async fn open(mut config: AgentConfig, drivers: Drivers, peers: Peers) -> Result<Arc<Self>, AgentError> {
+    pub async fn open(mut config: AgentConfig) -> Result<Arc<Self>, AgentError> {
         config.hello.protocol = PROTOCOL;
         config.hello.boot = format!("{:032x}", rand::random::<u128>());
         let home = Home::at(&config.data_dir);
@@ -96,27 +81,36 @@ impl Agent {
                 identity
             }
         };
-        let networks = Mutex::new(home.networks()?);
-        let worker = Arc::new(Worker { drivers, peers, home: home.clone(), networks, busy: Mutex::default() });
-        Ok(Arc::new(Self { config, home, identity: Mutex::new(identity), worker }))
+        Ok(Arc::new(Self { config, home, identity: Mutex::new(identity) }))
+    }
+
+    /// Who it is: the uuid of its host.
+    pub fn id(&self) -> String {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).id.clone()
     }
 
     /// Serves every server until the future is dropped. VMs are left alone whatever happens here.
-    pub async fn run(self: Arc<Self>) {
+    pub async fn run(self: Arc<Self>, drivers: Drivers) {
+        let networks = self.home.networks().unwrap_or_else(|e| {
+            tracing::error!(error = %e, "which networks are served here cannot be read; none are told");
+            BTreeSet::new()
+        });
+        let (home, networks) = (self.home.clone(), Mutex::new(networks));
+        let worker = Arc::new(Worker { drivers, home, networks, busy: Mutex::default() });
         let mut tasks = tokio::task::JoinSet::new();
         for server in self.config.servers.clone() {
-            tasks.spawn(self.clone().serve(server));
+            tasks.spawn(self.clone().serve(server, worker.clone()));
         }
         while tasks.join_next().await.is_some() {}
     }
 
-    async fn serve(self: Arc<Self>, server: String) {
+    async fn serve(self: Arc<Self>, server: String, worker: Arc<Worker>) {
         let mut pause = PAUSE.0;
         loop {
             match tokio::time::timeout(DIAL, self.attach(&server)).await {
                 Ok(Ok((tls, renew))) => {
                     pause = PAUSE.0;
-                    let (session, run) = Session::start(&server, tls, self.worker.clone());
+                    let (session, run) = Session::start(&server, tls, worker.clone());
                     tracing::info!(server, "connected");
                     let renewal = renew.then(|| tokio::spawn(self.clone().renew(session)));
                     let why = run.await;
@@ -155,8 +149,8 @@ impl Agent {
         let renewed = async {
             let (key, request) = ca::request().map_err(|e| e.to_string())?;
             let certificate: String = session.ask(Ask::Renew { request }).await.map_err(|e| e.to_string())?;
-            let authority = self.identity.lock().unwrap_or_else(PoisonError::into_inner).authority.clone();
-            let identity = Identity { authority, certificate, key };
+            let old = self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let identity = Identity { certificate, key, ..old };
             self.home.keep(&identity).map_err(|e| e.to_string())?;
             *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
             Ok::<(), String>(())
@@ -197,7 +191,7 @@ async fn enrol(config: &AgentConfig) -> Result<Identity, AgentError> {
             match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(Message::Enrolled(e)) => {
                     tracing::info!(identity = e.identity, server, "enrolled");
-                    return Ok(Identity { authority: e.authority, certificate: e.certificate, key });
+                    return Ok(Identity { id: e.identity, authority: e.authority, certificate: e.certificate, key });
                 }
                 Ok(Message::Refused(why)) => return Err(AgentError::Refused(server.clone(), why)),
                 Ok(_) => tracing::warn!(server, "not enrolled: the server does not answer as one"),
@@ -225,7 +219,6 @@ async fn enrol_at(server: &str, token: &Token, request: &str) -> io::Result<Mess
 /// Carries out calls on the drivers.
 struct Worker {
     drivers: Drivers,
-    peers: Peers,
     home: Home,
     networks: Mutex<BTreeSet<String>>,
     /// One lock a thing that is worked on.
@@ -248,9 +241,6 @@ impl Worker {
             Ask::NetworkShutdown { network } => Some((network.uuid.clone(), false)),
             _ => None,
         };
-        if let Ask::VmMigrate { to, address: Some(address), .. } = &ask {
-            self.peers.learn(to, address);
-        }
         // Remembered before it is up and forgotten after it is down: one too many is asked again, one too few is lost.
         if let Some((network, true)) = &changed {
             self.remember(network, true)?;
@@ -285,6 +275,11 @@ impl Serve for Worker {
                 let io = self.drivers.host.screen(&host, &vm).await?;
                 session.stream(stream, io);
                 Ok(Value::Null)
+            }
+            Ask::ObjectOpen { store, object, stream } => {
+                let reader = self.drivers.store.open(&store, &object).await?;
+                session.stream(stream, Box::new(tokio::io::join(reader.body, tokio::io::sink())));
+                Ok(reader.bytes.into())
             }
             ask => match ask.subject() {
                 Some(subject) => {

@@ -2,10 +2,11 @@
 //! value (`remote.rs`), so what crosses the wire is exactly what the traits say.
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, GroupMembers, Host, IsoSpec, Network, NetworkSpec, NicRules, NicSpec, PrimaryStorage, PublicSet,
+    DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, IsoSpec, Network, NetworkSpec, NicRules, NicSpec, PrimaryStorage, PublicSet,
     SecondaryStorage, Secret, StopMode, VmSnapshotSpec, VmSpec,
 };
 
@@ -39,8 +40,8 @@ pub enum Ask {
     VmStart { host: String, vm: VmSpec },
     VmStop { host: String, vm: String, mode: StopMode },
     VmReboot { host: String, vm: String },
-    /// With the address at which the server sees the target, where its agent is connected.
-    VmMigrate { from: String, to: String, address: Option<String>, vm: VmSpec },
+    VmMigrate { from: String, to: String, vm: VmSpec },
+    VmMigrateDisks { from: String, to: String, vm: VmSpec, disks: Vec<(DiskRef, DiskRef)> },
     VmScale { host: String, vm: VmSpec },
     NicPlug { host: String, vm: String, nic: NicSpec },
     NicUnplug { host: String, vm: String, nic: NicSpec },
@@ -74,8 +75,15 @@ pub enum Ask {
     DiskIdentity { disk: DiskRef },
     DiskSnapshot { disk: DiskRef, snapshot: String, store: String },
     DiskFromSnapshot { disk: DiskRef, snapshot: String, store: String },
-    StoreConnect { store: String, url: String },
-    TemplateFetch { store: String, template: String, url: String },
+    PoolPreload { pool: String, template: String },
+    StoreConnect { store: String, url: String, details: BTreeMap<String, String> },
+    ObjectFetch { store: String, what: FetchSpec },
+    ObjectProgress { store: String, object: String },
+    ObjectCopy { from: String, object: String, to: String },
+    /// Opens the stream of this number from the object's bytes; the answer is how many there are.
+    ObjectOpen { store: String, object: String, stream: u64 },
+    ObjectStage { store: String, object: String },
+    ObjectSettle { store: String, object: String },
     TemplateFromSnapshot { store: String, template: String, snapshot: String },
     ObjectDelete { store: String, object: String },
     /// An agent's question: a fresh certificate for a new key; the answer is the certificate in PEM.
@@ -93,7 +101,7 @@ impl Ask {
     /// How long the asker waits for an answer.
     pub fn deadline(&self) -> Duration {
         match self {
-            Self::TemplateFetch { .. } => FETCH,
+            Self::ObjectFetch { .. } | Self::ObjectCopy { .. } | Self::VmMigrateDisks { .. } => FETCH,
             Self::VmStart { .. }
             | Self::VmStop { .. }
             | Self::VmReboot { .. }
@@ -108,6 +116,9 @@ impl Ask {
             | Self::DiskIdentity { .. }
             | Self::DiskSnapshot { .. }
             | Self::DiskFromSnapshot { .. }
+            | Self::PoolPreload { .. }
+            | Self::ObjectStage { .. }
+            | Self::ObjectSettle { .. }
             | Self::TemplateFromSnapshot { .. } => SLOW,
             _ => QUICK,
         }
@@ -119,6 +130,7 @@ impl Ask {
         Some(match self {
             Self::VmStart { vm, .. }
             | Self::VmMigrate { vm, .. }
+            | Self::VmMigrateDisks { vm, .. }
             | Self::VmScale { vm, .. }
             | Self::VmKeep { vm, .. }
             | Self::VmRevert { vm, .. }
@@ -136,8 +148,12 @@ impl Ask {
             | Self::DiskResize { disk }
             | Self::DiskSnapshot { disk, .. }
             | Self::DiskFromSnapshot { disk, .. } => format!("disk {}/{}", disk.pool, disk.path),
-            Self::TemplateFetch { template, .. } | Self::TemplateFromSnapshot { template, .. } => format!("object {template}"),
-            Self::ObjectDelete { object, .. } => format!("object {object}"),
+            Self::ObjectFetch { what, .. } => format!("object {}", what.object),
+            Self::TemplateFromSnapshot { template, .. } => format!("object {template}"),
+            Self::ObjectDelete { object, .. }
+            | Self::ObjectCopy { object, .. }
+            | Self::ObjectStage { object, .. }
+            | Self::ObjectSettle { object, .. } => format!("object {object}"),
             Self::PoolConnect { pool, .. } | Self::PoolDisconnect { pool } => format!("pool {pool}"),
             Self::StoreConnect { store, .. } => format!("store {store}"),
             Self::NetworkImplement { network }
@@ -162,7 +178,10 @@ impl Ask {
             Self::VmStart { host, vm } => value(h.start(&host, &vm).await),
             Self::VmStop { host, vm, mode } => value(h.stop(&host, &vm, mode).await),
             Self::VmReboot { host, vm } => value(h.reboot(&host, &vm).await),
-            Self::VmMigrate { from, to, address: _, vm } => value(h.migrate(&from, &to, &vm).await),
+            Self::VmMigrate { from, to, vm } => value(h.migrate(&from, &to, &vm).await),
+            Self::VmMigrateDisks { from, to, vm, disks } => {
+                value(h.migrate_with_disks(&from, &to, &vm, &disks).await)
+            }
             Self::VmScale { host, vm } => value(h.scale(&host, &vm).await),
             Self::NicPlug { host, vm, nic } => value(h.plug(&host, &vm, &nic).await),
             Self::NicUnplug { host, vm, nic } => value(h.unplug(&host, &vm, &nic).await),
@@ -183,7 +202,7 @@ impl Ask {
             Self::MembersApply { host, members } => value(n.apply_members(&host, &members).await),
             Self::PublicApply { network, set } => value(n.apply_public(&network, &set).await),
             Self::NetworkShutdown { network } => value(n.shutdown(&network).await),
-            Self::PoolConnect { pool, url } => value(p.connect(&pool, &url, &[]).await),
+            Self::PoolConnect { pool, url } => value(p.connect(&pool, &url).await),
             Self::PoolDisconnect { pool } => value(p.disconnect(&pool).await),
             Self::DiskCreate { disk } => value(p.create(&disk).await),
             Self::DiskFromTemplate { disk, template } => value(p.create_from_template(&disk, &template).await),
@@ -192,13 +211,23 @@ impl Ask {
             Self::DiskIdentity { disk } => value(p.identity(&disk).await),
             Self::DiskSnapshot { disk, snapshot, store } => value(p.snapshot(&disk, &snapshot, &store).await),
             Self::DiskFromSnapshot { disk, snapshot, store } => value(p.create_from_snapshot(&disk, &snapshot, &store).await),
-            Self::StoreConnect { store, url } => value(s.connect(&store, &url, &[]).await),
-            Self::TemplateFetch { store, template, url } => value(s.fetch(&store, &template, &url).await),
+            Self::PoolPreload { pool, template } => value(p.preload(&pool, &template).await),
+            Self::StoreConnect { store, url, details } => {
+                let details = details.into_iter().map(|(name, text)| (name, Secret::new(text))).collect();
+                value(s.connect(&store, &url, &details).await)
+            }
+            Self::ObjectFetch { store, what } => value(s.fetch(&store, &what).await),
+            Self::ObjectProgress { store, object } => value(s.progress(&store, &object).await),
+            Self::ObjectCopy { from, object, to } => value(s.copy(&from, &object, &to).await),
+            Self::ObjectStage { store, object } => value(s.stage(&store, &object).await),
+            Self::ObjectSettle { store, object } => value(s.settle(&store, &object).await),
             Self::TemplateFromSnapshot { store, template, snapshot } => {
                 value(s.template_from_snapshot(&store, &template, &snapshot).await)
             }
             Self::ObjectDelete { store, object } => value(s.delete(&store, &object).await),
-            Self::Screen { .. } | Self::Networks | Self::Renew { .. } => Err(DriverError::Unsupported("this is not for a driver".into())),
+            Self::Screen { .. } | Self::ObjectOpen { .. } | Self::Networks | Self::Renew { .. } => {
+                Err(DriverError::Unsupported("this is not for a driver".into()))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::ca::Issued;
 use crate::wire::Hello;
 use async_trait::async_trait;
 use std::net::IpAddr;
+use stratus_drivers::StoreDetails;
 
 /// An agent that may take its seat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +16,14 @@ pub struct Admission {
 }
 
 /// Where a pool or store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// The URL it was added with.
     pub url: String,
     /// Uuids of the hosts that are to reach it.
     pub hosts: Vec<String>,
+    /// What else a store needs to be reached.
+    pub details: StoreDetails,
 }
 
 /// The books about agents. A refusal is a sentence for the agent's operator.

@@ -11,6 +11,8 @@ pub struct Home(PathBuf);
 /// Who the agent is; PEM. `Debug` is left out because of the key.
 #[derive(Clone)]
 pub struct Identity {
+    /// The uuid of its host.
+    pub id: String,
     /// The authority's certificate.
     pub authority: String,
     /// Its own certificate.
@@ -30,13 +32,15 @@ impl Home {
         // Certificate and key are one file, so that a renewal cannot be torn.
         let Some(both) = self.read("agent.pem")? else { return Ok(None) };
         let Some(authority) = self.read("authority.pem")? else { return Ok(None) };
+        let Some(id) = self.read("identity")? else { return Ok(None) };
         let at = both.find("-----BEGIN PRIVATE KEY-----").ok_or_else(|| io::Error::other("agent.pem holds no private key"))?;
         let (certificate, key) = both.split_at(at);
-        Ok(Some(Identity { authority, certificate: certificate.to_owned(), key: key.to_owned() }))
+        Ok(Some(Identity { id: id.trim().to_owned(), authority, certificate: certificate.to_owned(), key: key.to_owned() }))
     }
 
     /// Keeps who the agent is.
     pub fn keep(&self, identity: &Identity) -> io::Result<()> {
+        self.write("identity", &format!("{}\n", identity.id))?;
         self.write("authority.pem", &identity.authority)?;
         self.write("agent.pem", &format!("{}\n{}", identity.certificate.trim_end(), identity.key))
     }
@@ -81,9 +85,9 @@ mod tests {
         let home = Home::at(dir.path());
         assert!(home.identity().expect("reads").is_none());
         let (key, request) = crate::ca::request().expect("a key");
-        home.keep(&Identity { authority: "A".into(), certificate: request.clone(), key: key.clone() }).expect("kept");
+        home.keep(&Identity { id: "I".into(), authority: "A".into(), certificate: request.clone(), key: key.clone() }).expect("kept");
         let back = home.identity().expect("reads").expect("is there");
-        assert_eq!((back.authority.as_str(), back.certificate.trim(), back.key), ("A", request.trim(), key));
+        assert_eq!((back.id.as_str(), back.authority.as_str(), back.certificate.trim(), back.key), ("I", "A", request.trim(), key));
         let mode = std::fs::metadata(dir.path().join("agent.pem")).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

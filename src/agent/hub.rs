@@ -2,12 +2,13 @@
 use crate::ask::Ask;
 use crate::gate::{Atlas, Blank, Place};
 use crate::session::Session;
+use crate::token::{Token, fingerprint};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use stratus_drivers::{DriverError, StorageUse};
+use stratus_drivers::{Agents, DriverError, Invitation, Secret, StorageUse, StoreDetails};
 use tokio::sync::watch;
 
 /// How long calls wait for an agent that has just lost its connection, or for any after the server has started.
@@ -18,6 +19,8 @@ pub struct Hub {
     grace: Duration,
     born: Instant,
     atlas: OnceLock<Arc<dyn Atlas>>,
+    /// The fingerprint of the authority that tokens pin.
+    authority: OnceLock<String>,
     pub(crate) state: Mutex<State>,
     /// Counts what a waiting call may have waited for.
     changed: watch::Sender<u64>,
@@ -30,6 +33,8 @@ pub(crate) struct State {
     lost: HashMap<String, Instant>,
     pools: HashMap<String, Reach>,
     stores: HashMap<String, Reach>,
+    /// Hosts named for what is connected next.
+    meant: HashMap<String, BTreeSet<String>>,
     /// The host that serves a network.
     pub homes: HashMap<String, String>,
 }
@@ -46,6 +51,7 @@ pub(crate) struct Seat {
 #[derive(Debug, Clone)]
 struct Reach {
     url: String,
+    details: StoreDetails,
     /// Hosts that are to reach it.
     hosts: BTreeSet<String>,
     /// Hosts that have said they do, since they last connected.
@@ -60,11 +66,14 @@ pub(crate) enum What {
 }
 
 impl What {
-    fn ask(self, id: &str, url: &str) -> Ask {
-        let (id, url) = (id.to_owned(), url.to_owned());
+    fn ask(self, id: &str, place: &Place) -> Ask {
+        let (id, url) = (id.to_owned(), place.url.clone());
         match self {
             Self::Pool => Ask::PoolConnect { pool: id, url },
-            Self::Store => Ask::StoreConnect { store: id, url },
+            Self::Store => {
+                let details = place.details.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
+                Ask::StoreConnect { store: id, url, details }
+            }
         }
     }
     fn word(self) -> &'static str {
@@ -72,6 +81,12 @@ impl What {
             Self::Pool => "storage pool",
             Self::Store => "image store",
         }
+    }
+}
+
+impl Reach {
+    fn of(place: Place) -> Self {
+        Self { url: place.url, details: place.details, hosts: place.hosts.into_iter().collect(), ready: BTreeSet::new() }
     }
 }
 
@@ -95,13 +110,19 @@ impl Hub {
     /// A hub without agents; calls wait so long for one that should be there.
     pub fn new(grace: Duration) -> Arc<Self> {
         let changed = watch::channel(0).0;
-        Arc::new(Self { grace, born: Instant::now(), atlas: OnceLock::new(), state: Mutex::default(), changed })
+        Arc::new(Self { grace, born: Instant::now(), atlas: OnceLock::new(), authority: OnceLock::new(), state: Mutex::default(), changed })
     }
 
     /// Gives the hub its books, once.
     pub fn read_from(&self, atlas: Arc<dyn Atlas>) {
         // A second call would be a mistake of `main`; the first books stay.
         let _ = self.atlas.set(atlas);
+    }
+
+    /// Tells which authority agents are to know, once.
+    pub fn certified_by(&self, authority: &str) {
+        // As above.
+        let _ = self.authority.set(authority.to_owned());
     }
 
     pub(crate) fn atlas(&self) -> Arc<dyn Atlas> {
@@ -184,17 +205,23 @@ impl Hub {
         if left.is_zero() || self.is_here(host) || self.atlas().given_up(host).await { Duration::ZERO } else { left }
     }
 
-    /// Connects a pool or store on hosts, on all that are here when none are named. It is there when one of them reaches it; the
-    /// others try again when they need it.
-    pub(crate) async fn connect(&self, what: What, id: &str, url: &str, hosts: &[String]) -> Result<StorageUse, DriverError> {
-        let here: Vec<String> = self.state().seats.keys().cloned().collect();
-        let hosts = if hosts.is_empty() { here } else { hosts.to_vec() };
+    /// Connects a pool or store on the hosts that it was meant for, on all that are here when none were named. It is there when one
+    /// of them reaches it; the others try again when they need it.
+    pub(crate) async fn connect(&self, what: What, id: &str, url: &str, details: &StoreDetails) -> Result<StorageUse, DriverError> {
+        let hosts: Vec<String> = {
+            let mut state = self.state();
+            match state.meant.remove(id).filter(|hosts| !hosts.is_empty()) {
+                Some(meant) => meant.into_iter().collect(),
+                None => state.seats.keys().cloned().collect(),
+            }
+        };
+        let place = Place { url: url.to_owned(), hosts, details: details.clone() };
         let mut outcome = Err(DriverError::Unreachable(format!("every host that could reach the {}", what.word())));
-        for host in &hosts {
+        for host in &place.hosts {
             let Ok(session) = self.session(host) else { continue };
-            let answer = session.ask::<StorageUse>(what.ask(id, url)).await;
+            let answer = session.ask::<StorageUse>(what.ask(id, &place)).await;
             match &answer {
-                Ok(_) => self.reached(what, id, url, &hosts, host),
+                Ok(_) => self.reached(what, id, &place, host),
                 Err(e) => tracing::warn!(host, id, error = %e, "a host does not reach a {}", what.word()),
             }
             if outcome.is_err() {
@@ -204,12 +231,11 @@ impl Hub {
         outcome
     }
 
-    fn reached(&self, what: What, id: &str, url: &str, hosts: &[String], by: &str) {
+    fn reached(&self, what: What, id: &str, place: &Place, by: &str) {
         let mut state = self.state();
-        let new = || Reach { url: url.to_owned(), hosts: BTreeSet::new(), ready: BTreeSet::new() };
-        let reach = state.table(what).entry(id.to_owned()).or_insert_with(new);
-        url.clone_into(&mut reach.url);
-        reach.hosts.extend(hosts.iter().cloned());
+        let reach = state.table(what).entry(id.to_owned()).or_insert_with(|| Reach::of(place.clone()));
+        (reach.url, reach.details) = (place.url.clone(), place.details.clone());
+        reach.hosts.extend(place.hosts.iter().cloned());
         reach.ready.insert(by.to_owned());
     }
 
@@ -227,16 +253,16 @@ impl Hub {
             What::Pool => self.atlas().pool(id).await,
             What::Store => self.atlas().store(id).await,
         };
-        let Place { url, hosts } = place?;
-        let reach = Reach { url, hosts: hosts.into_iter().collect(), ready: BTreeSet::new() };
+        let reach = Reach::of(place?);
         Some(self.state().table(what).entry(id.to_owned()).or_insert(reach).clone())
     }
 
     /// Sees that a host reaches a pool or store. One that nobody knows is the driver's to refuse.
     pub(crate) async fn ensure(&self, what: What, id: &str, host: &str, session: &Session) -> Result<(), DriverError> {
         let Some(reach) = self.reach(what, id).await.filter(|r| !r.ready.contains(host)) else { return Ok(()) };
-        session.ask::<StorageUse>(what.ask(id, &reach.url)).await?;
-        self.reached(what, id, &reach.url, &[host.to_owned()], host);
+        let place = Place { url: reach.url, details: reach.details, hosts: vec![host.to_owned()] };
+        session.ask::<StorageUse>(what.ask(id, &place)).await?;
+        self.reached(what, id, &place, host);
         Ok(())
     }
 
@@ -286,4 +312,21 @@ async fn first_ok<T, F: Future<Output = Result<T, DriverError>> + Unpin>(mut wai
         if waits.is_empty() { std::task::Poll::Ready(None) } else { std::task::Poll::Pending }
     })
     .await
+}
+
+impl Agents for Hub {
+    fn invite(&self) -> Result<Invitation, DriverError> {
+        let closed = || DriverError::Unsupported("this server takes no agents: its agent port is off".into());
+        let token = Token::new(self.authority.get().ok_or_else(closed)?);
+        Ok(Invitation { secret_hash: fingerprint(token.secret.as_bytes()), text: Secret::new(token.text()) })
+    }
+    fn meant_for(&self, place: &str, hosts: &[String]) {
+        self.state().meant.entry(place.to_owned()).or_default().extend(hosts.iter().cloned());
+    }
+    fn is_here(&self, host: &str) -> bool {
+        Hub::is_here(self, host)
+    }
+    fn dismiss(&self, host: &str) {
+        self.send_away(host);
+    }
 }

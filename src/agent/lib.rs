@@ -31,7 +31,7 @@ mod token;
 mod trust;
 mod wire;
 
-pub use agent::{Agent, AgentConfig, AgentError, Peers};
+pub use agent::{Agent, AgentConfig, AgentError};
 pub use ask::{Ask, Drivers};
 pub use ca::{Authority, CaError, GOOD_FOR, Issued, RENEW, request};
 pub use gate::{Admission, Atlas, Blank, Gate, Place};

@@ -6,11 +6,16 @@ use crate::ask::Ask;
 use crate::hub::{Hub, What};
 use crate::session::Session;
 use async_trait::async_trait;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use stratus_drivers::{
-    ByteStream, DiskRef, DiskSpec, DriverError, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules, NicSpec,
-    PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ByteStream, DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules, NicSpec,
+    ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
+
+use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -29,9 +34,27 @@ impl Hub {
         }
     }
 
+    /// Makes ready the host that a VM moves to. One that is not here is the driver's to refuse.
+    async fn make_way(&self, to: &str, vm: &VmSpec) -> Done {
+        match self.session(to) {
+            Ok(target) => self.furnish(to, &target, vm).await,
+            Err(_) => Ok(()),
+        }
+    }
+
     async fn at_disk(&self, disk: &DiskRef) -> Done<(String, Arc<Session>)> {
         let holder = self.atlas().holder(&disk.pool, &disk.path).await;
         self.at(What::Pool, &disk.pool, &disk.path, holder).await
+    }
+
+    /// Sees that a host reaches the stores of which one has the template that it is about to need. That another one is away is not
+    /// this template's trouble.
+    async fn reach_stores(&self, host: &str, session: &Session) {
+        for store in self.atlas().stores_of(host).await {
+            if let Err(e) = self.ensure(What::Store, &store, host, session).await {
+                tracing::warn!(host, store, error = %e, "a host does not reach an image store");
+            }
+        }
     }
 
     async fn at_store(&self, store: &str, object: &str) -> Done<Arc<Session>> {
@@ -103,6 +126,33 @@ impl Hub {
     }
 }
 
+/// This end of a new stream, and its number. It is there before it is asked for: the first bytes may come with the answer.
+fn pipe(session: &Arc<Session>) -> (DuplexStream, u64) {
+    let (near, far) = tokio::io::duplex(PIPE);
+    let stream = session.stream_number();
+    session.stream(stream, Box::new(far));
+    (near, stream)
+}
+
+/// Reads so many bytes; fewer, because a connection was lost, are an error and not an end.
+struct Whole {
+    from: DuplexStream,
+    left: u64,
+}
+
+impl AsyncRead for Whole {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.from).poll_read(cx, into))?;
+        let n = (into.filled().len() - before) as u64;
+        if n == 0 && self.left > 0 && into.remaining() > 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.left = self.left.saturating_sub(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
 #[async_trait]
 impl Host for Hub {
     async fn connect(&self, host: &str, url: &str) -> Done<HostFacts> {
@@ -128,14 +178,14 @@ impl Host for Hub {
     }
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Done<VmReport> {
         let session = self.seat(from).await?;
-        let address = match self.session(to) {
-            Ok(target) => {
-                self.furnish(to, &target, vm).await?;
-                self.state().seats.get(to).map(|seat| seat.from.to_string())
-            }
-            Err(_) => None,
-        };
-        session.ask(Ask::VmMigrate { from: from.into(), to: to.into(), address, vm: vm.clone() }).await
+        self.make_way(to, vm).await?;
+        session.ask(Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() }).await
+    }
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {
+        let session = self.seat(from).await?;
+        self.make_way(to, vm).await?;
+        let (from, to) = (from.to_owned(), to.to_owned());
+        session.ask(Ask::VmMigrateDisks { from, to, vm: vm.clone(), disks: disks.to_vec() }).await
     }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
         self.on(host, Ask::VmScale { host: host.into(), vm: vm.clone() }).await
@@ -185,10 +235,7 @@ impl Host for Hub {
     }
     async fn screen(&self, host: &str, vm: &str) -> Done<ByteStream> {
         let session = self.session(host)?;
-        let (near, far) = tokio::io::duplex(PIPE);
-        let stream = session.stream_number();
-        // Before it is asked for: the first bytes may come with the answer.
-        session.stream(stream, Box::new(far));
+        let (near, stream) = pipe(&session);
         match session.ask::<()>(Ask::Screen { host: host.into(), vm: vm.into(), stream }).await {
             Ok(()) => Ok(Box::new(near)),
             Err(e) => {
@@ -242,8 +289,8 @@ impl Network for Hub {
 
 #[async_trait]
 impl PrimaryStorage for Hub {
-    async fn connect(&self, pool: &str, url: &str, hosts: &[String]) -> Done<StorageUse> {
-        Hub::connect(self, What::Pool, pool, url, hosts).await
+    async fn connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
+        Hub::connect(self, What::Pool, pool, url, &StoreDetails::new()).await
     }
     async fn disconnect(&self, pool: &str) -> Done {
         for host in Hub::forget(self, What::Pool, pool) {
@@ -260,13 +307,13 @@ impl PrimaryStorage for Hub {
     }
     async fn create_from_template(&self, disk: &DiskRef, template: &str) -> Done {
         let (host, session) = self.at_disk(disk).await?;
-        for store in self.atlas().stores_of(&host).await {
-            // The template is on one of them; that another one is away is not this disk's trouble.
-            if let Err(e) = self.ensure(What::Store, &store, &host, &session).await {
-                tracing::warn!(host, store, error = %e, "a host does not reach an image store");
-            }
-        }
+        self.reach_stores(&host, &session).await;
         session.ask(Ask::DiskFromTemplate { disk: disk.clone(), template: template.into() }).await
+    }
+    async fn preload(&self, pool: &str, template: &str) -> Done {
+        let (host, session) = self.at(What::Pool, pool, template, None).await?;
+        self.reach_stores(&host, &session).await;
+        session.ask(Ask::PoolPreload { pool: pool.into(), template: template.into() }).await
     }
     async fn delete(&self, disk: &DiskRef) -> Done {
         self.at_disk(disk).await?.1.ask(Ask::DiskDelete { disk: disk.clone() }).await
@@ -291,12 +338,36 @@ impl PrimaryStorage for Hub {
 
 #[async_trait]
 impl SecondaryStorage for Hub {
-    async fn connect(&self, store: &str, url: &str, hosts: &[String]) -> Done<StorageUse> {
-        Hub::connect(self, What::Store, store, url, hosts).await
+    async fn connect(&self, store: &str, url: &str, details: &StoreDetails) -> Done<StorageUse> {
+        Hub::connect(self, What::Store, store, url, details).await
     }
-    async fn fetch(&self, store: &str, template: &str, url: &str) -> Done<TemplateFacts> {
-        let ask = Ask::TemplateFetch { store: store.into(), template: template.into(), url: url.into() };
-        self.at_store(store, template).await?.ask(ask).await
+    async fn fetch(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
+        self.at_store(store, &what.object).await?.ask(Ask::ObjectFetch { store: store.into(), what: what.clone() }).await
+    }
+    async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
+        self.at_store(store, object).await?.ask(Ask::ObjectProgress { store: store.into(), object: object.into() }).await
+    }
+    async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
+        let (host, session) = self.at(What::Store, from, object, None).await?;
+        self.ensure(What::Store, to, &host, &session).await?;
+        session.ask(Ask::ObjectCopy { from: from.into(), object: object.into(), to: to.into() }).await
+    }
+    async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
+        let session = self.at_store(store, object).await?;
+        let (near, stream) = pipe(&session);
+        match session.ask::<u64>(Ask::ObjectOpen { store: store.into(), object: object.into(), stream }).await {
+            Ok(bytes) => Ok(ObjectReader { bytes, body: Box::pin(Whole { from: near, left: bytes }) }),
+            Err(e) => {
+                session.stream_end(stream);
+                Err(e)
+            }
+        }
+    }
+    async fn stage(&self, store: &str, object: &str) -> Done {
+        self.at_store(store, object).await?.ask(Ask::ObjectStage { store: store.into(), object: object.into() }).await
+    }
+    async fn settle(&self, store: &str, object: &str) -> Done {
+        self.at_store(store, object).await?.ask(Ask::ObjectSettle { store: store.into(), object: object.into() }).await
     }
     async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
         let ask = Ask::TemplateFromSnapshot { store: store.into(), template: template.into(), snapshot: snapshot.into() };

@@ -264,3 +264,90 @@ async fn speak<W: AsyncWrite + Unpin>(to: W, mut queue: mpsc::Receiver<Frame>) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    /// Gives back what comes by a stream, and never answers a ping.
+    struct Echo;
+
+    #[async_trait]
+    impl Serve for Echo {
+        async fn serve(&self, session: &Arc<Session>, ask: Ask) -> Outcome {
+            match ask {
+                Ask::Screen { stream, .. } => {
+                    let (near, far) = duplex(CHUNK);
+                    session.stream(stream, Box::new(near));
+                    tokio::spawn(async move {
+                        let (mut read, mut write) = tokio::io::split(far);
+                        tokio::io::copy(&mut read, &mut write).await
+                    });
+                    Ok(Value::Null)
+                }
+                Ask::Networks => Ok(serde_json::json!(["n"])),
+                _ => std::future::pending().await,
+            }
+        }
+    }
+
+    fn pair() -> (Arc<Session>, Arc<Session>) {
+        let (here, there) = duplex(4096);
+        let (a, run_a) = Session::start("there", here, Arc::new(Echo));
+        let (b, run_b) = Session::start("here", there, Arc::new(Echo));
+        tokio::spawn(run_a);
+        tokio::spawn(run_b);
+        (a, b)
+    }
+
+    fn screen(stream: u64) -> Ask {
+        Ask::Screen { host: "h".into(), vm: "v".into(), stream }
+    }
+
+    #[tokio::test]
+    async fn a_stream_carries_more_than_its_window_while_calls_go_on() {
+        let (session, _other) = pair();
+        let (mut near, far) = duplex(CHUNK);
+        let stream = session.stream_number();
+        session.stream(stream, Box::new(far));
+        session.ask::<()>(screen(stream)).await.expect("opened");
+        // Four windows, and nobody reads yet: the writer has to wait, calls do not.
+        let sent: Vec<u8> = (0..4 * WINDOW * CHUNK).map(|n| (n % 251) as u8).collect();
+        let (mut read, mut write) = tokio::io::split(&mut near);
+        let writes = async { write.write_all(&sent).await.expect("written") };
+        let mut came = vec![0; sent.len()];
+        let reads = async {
+            session.ask::<Vec<String>>(Ask::Networks).await.expect("a call beside a full stream");
+            read.read_exact(&mut came).await.expect("read");
+        };
+        tokio::join!(writes, reads);
+        assert!(came == sent, "what came is not what went");
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_answers_every_question_and_ends_every_stream() {
+        let (session, other) = pair();
+        let (mut near, far) = duplex(CHUNK);
+        let stream = session.stream_number();
+        session.stream(stream, Box::new(far));
+        session.ask::<()>(screen(stream)).await.expect("opened");
+        let asked = tokio::spawn({
+            let session = session.clone();
+            async move { session.ask::<()>(Ask::HostPing { host: "h".into() }).await }
+        });
+        session.ask::<Vec<String>>(Ask::Networks).await.expect("a call behind it");
+        other.close();
+        assert!(matches!(asked.await.expect("ends"), Err(DriverError::Unreachable(_))));
+        assert_eq!(near.read(&mut [0; 8]).await.expect("ends in good order"), 0);
+        assert!(matches!(session.ask::<()>(Ask::Networks).await, Err(DriverError::Unreachable(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_answers_ends_at_its_deadline() {
+        let (session, _other) = pair();
+        let outcome = session.ask::<()>(Ask::HostPing { host: "h".into() }).await;
+        assert!(matches!(outcome, Err(DriverError::Unreachable(_))));
+        assert!(!session.is_closed(), "the connection lives: both ends give signs of life");
+    }
+}

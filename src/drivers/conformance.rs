@@ -397,11 +397,11 @@ async fn store_reads(driver: &dyn SecondaryStorage, store: &str, object: &str) {
             if n == 0 {
                 break;
             }
-            if start.is_empty() {
-                start.extend_from_slice(&part[..n.min(512)]);
-            }
+            // However the bytes are cut into pieces on the way.
+            start.extend_from_slice(&part[..n.min(512 - start.len())]);
             bytes += n as u64;
             if bytes > MUCH {
+                bytes = MUCH + 1;
                 break; // more is only waiting
             }
         }

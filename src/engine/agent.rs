@@ -153,7 +153,8 @@ impl Engine {
             },
         };
         self.host_equip(&host).await;
-        self.host_agree(&host, true).await.map(drop)
+        let rows = self.vms_on(&[host.id]).await?;
+        self.host_agree(&host, rows, true).await.map(drop)
     }
 
     /// Where an agent without a host says that it belongs, when that is a place.
@@ -168,19 +169,22 @@ impl Engine {
     }
 
     /// Connects a host to the pools and stores that it is to reach. What it does not reach is an alert, not the end of the host.
-    async fn host_equip(&self, host: &Host) {
+    pub(crate) async fn host_equip(&self, host: &Host) {
         let outcome = async {
-            let me = [host.uuid.clone()];
+            let (me, agents) = ([host.uuid.clone()], self.agents(&host.hypervisor)?);
             let pools = Query::live().eq("zone_id", host.zone_id).eq("hypervisor", &host.hypervisor).eq_or_null("cluster_id", host.cluster_id);
             if let Some(driver) = self.drivers.pool(&host.hypervisor) {
                 for pool in self.db.find::<StoragePool>(pools).await? {
-                    if let Err(e) = driver.connect(&pool.uuid, &pool.url, &me).await {
+                    agents.meant_for(&pool.uuid, &me);
+                    if let Err(e) = driver.connect(&pool.uuid, &pool.url).await {
                         self.unequipped(host, &format!("storage pool {}", pool.name), &e.to_string()).await?;
                     }
                 }
             }
             for store in self.db.find::<ImageStore>(Query::live().eq("zone_id", host.zone_id)).await? {
-                if let Err(e) = self.image_driver(&store).await?.connect(&store.uuid, &store.url, &me).await {
+                agents.meant_for(&store.uuid, &me);
+                let details = self.open_details(&store)?;
+                if let Err(e) = self.image_driver(&store).await?.connect(&store.uuid, &store.url, &details).await {
                     self.unequipped(host, &format!("image store {}", store.name), &e.to_string()).await?;
                 }
             }

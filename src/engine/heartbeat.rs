@@ -6,7 +6,7 @@ use crate::agent::host_event;
 use crate::places::Reach;
 use crate::{Engine, Level};
 use futures::StreamExt;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use stratus_model::{Micros, Result};
 use stratus_store::{Host, Query, Vm};
@@ -21,34 +21,34 @@ impl Engine {
     pub async fn hosts_heartbeat(self: &Arc<Self>, since: Micros) -> Result<u64> {
         let mut after = 0;
         loop {
-            let hosts = self.db.find::<Host>(Query::live().above("id", after).order("id").page(0, CHUNK)).await?;
+            let hosts = self.db.find::<Host>(Query::live().at_least("id", after + 1).order("id").page(0, CHUNK)).await?;
             let Some(last) = hosts.last() else { break };
             after = last.id;
-            self.heartbeat_of(&hosts).await?;
+            self.heartbeat_of(hosts).await?;
         }
         if self.clock.now() - since > crate::alert::SILENCE { self.hosts_silent().await } else { Ok(0) }
     }
 
-    async fn heartbeat_of(self: &Arc<Self>, hosts: &[Host]) -> Result<()> {
+    async fn heartbeat_of(self: &Arc<Self>, hosts: Vec<Host>) -> Result<()> {
         let asked = futures::stream::iter(hosts).map(|host| async move {
             match self.drivers.host(&host.hypervisor) {
                 Some(driver) => driver.ping(&host.uuid).await.is_ok().then_some(host),
                 None => None,
             }
         });
-        let alive: Vec<&Host> = asked.buffer_unordered(AT_ONCE).filter_map(|host| async move { host }).collect().await;
+        let alive: Vec<Host> = asked.buffer_unordered(AT_ONCE).filter_map(|host| async move { host }).collect().await;
         let (ids, now): (Vec<i64>, _) = (alive.iter().map(|h| h.id).collect(), self.clock.now());
         let heard = Query::live().within("id", ids.clone());
         self.db.write(move |tx| Box::pin(async move { tx.update::<Host>(heard.clone(), vec![("last_ping", now.into())]).await })).await?;
-        let with_vms = Query::live().within("host_id", ids).within("state", ["Running", "Unknown"]);
-        let with_vms: HashSet<i64> = self.db.find::<Vm>(with_vms).await?.into_iter().filter_map(|vm| vm.host_id).collect();
+        let mut rows: HashMap<i64, Vec<Vm>> = HashMap::new();
+        for vm in self.vms_on(&ids).await? {
+            rows.entry(vm.host_id.unwrap_or(0)).or_default().push(vm);
+        }
         for host in alive {
-            // A host with an agent tells also of what nobody here started; a simulated one is only asked for what it should run.
-            let asked = with_vms.contains(&host.id) || self.drivers.agents(&host.hypervisor).is_some();
+            let here = rows.remove(&host.id).unwrap_or_default();
             let outcome = match host.state.as_str() {
-                "Up" if asked => self.host_agree(host, false).await.map(drop),
-                "Up" => Ok(()),
-                _ => self.host_back(host).await,
+                "Up" => self.host_agree(&host, here, false).await.map(drop),
+                _ => self.host_back(&host, here).await,
             };
             if let Err(e) = outcome {
                 tracing::warn!(host = host.id, error = %e, "what a host runs was not compared");
@@ -58,10 +58,10 @@ impl Engine {
     }
 
     /// A host answers that did not before.
-    async fn host_back(self: &Arc<Self>, host: &Host) -> Result<()> {
+    async fn host_back(self: &Arc<Self>, host: &Host, rows: Vec<Vm>) -> Result<()> {
         let call = self.system_call("HOST.RECONNECT").await?;
         let host = self.host_reconnect(&call, host).await?;
-        self.host_agree(&host, true).await.map(drop)
+        self.host_agree(&host, rows, true).await.map(drop)
     }
 
     /// Hosts that nobody has heard of for too long.

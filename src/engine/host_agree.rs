@@ -17,12 +17,17 @@ use stratus_store::{Host, Job, Placement, Query, Value, Vm};
 const USER_VM: i64 = 7;
 
 impl Engine {
-    /// Asks a host for its VMs and mends what differs; how many did. `arrival` tells of strangers in an event too, not in the alert alone.
-    pub async fn host_agree(self: &Arc<Self>, host: &Host, arrival: bool) -> Result<u64> {
+    /// The VMs that should run on hosts.
+    pub(crate) async fn vms_on(&self, hosts: &[i64]) -> Result<Vec<Vm>> {
+        let here = Query::live().within("host_id", hosts.iter().copied());
+        self.db.find(here.within("state", [VmState::Running.word(), VmState::Unknown.word()])).await
+    }
+
+    /// Asks a host for its VMs and mends what differs from `rows`, those that should run on it as they were before; how many did.
+    /// `arrival` tells of strangers in an event too, not in the alert alone.
+    pub(crate) async fn host_agree(self: &Arc<Self>, host: &Host, rows: Vec<Vm>, arrival: bool) -> Result<u64> {
         let Some(driver) = self.drivers.host(&host.hypervisor) else { return Ok(0) };
-        let here = Query::live().eq("host_id", host.id).within("state", [VmState::Running.word(), VmState::Unknown.word()]);
-        let rows: HashMap<String, Vm> =
-            self.db.find::<Vm>(here).await?.into_iter().map(|vm| (vm.instance_name.clone(), vm)).collect();
+        let rows: HashMap<String, Vm> = rows.into_iter().map(|vm| (vm.instance_name.clone(), vm)).collect();
         let reports = driver.list(&host.uuid).await.map_err(crate::vm_start::from_driver)?;
         let on: HashMap<&str, bool> = reports.iter().map(|r| (r.name.as_str(), r.state == PowerState::On)).collect();
         let mut differed = 0;
@@ -138,6 +143,7 @@ impl Engine {
                     let (cpu, memory) = (amount.cpu, amount.memory);
                     let mut p = Placement { vm_id: vm.id, host_id: host.id, cpu, memory, created: call.now(), ..Default::default() };
                     tx.insert(&mut p).await?;
+                    crate::affinity::hosts_take(tx, vm.id, host.id).await?;
                     let set: Vec<(&'static str, Value)> = vec![
                         ("host_id", host.id.into()),
                         ("last_host_id", vm.host_id.into()),

@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// The details of a store as its driver gets them, nothing sealed any more.
-    pub(crate) fn open_details(&self, store: &ImageStore) -> Result<StoreDetails> {
+    pub fn open_details(&self, store: &ImageStore) -> Result<StoreDetails> {
         let kept: BTreeMap<String, String> = store.details.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
         let open = |(name, value): (String, String)| {
             let value = if is_secret(&name) { self.sealer.open(&value)? } else { value };
@@ -140,7 +140,12 @@ impl Engine {
     /// Makes contact with every image store after a start; drivers keep no keys. What does not answer is logged: it may come later.
     pub async fn image_stores_connect(&self) -> Result<()> {
         for store in self.db.find::<ImageStore>(Query::live()).await? {
-            let Some(driver) = self.drivers.store(&store.provider) else { continue };
+            // One of real hosts is connected by each of them when its agent comes.
+            let hypervisor = self.zone_hypervisor(store.zone_id.unwrap_or(0)).await?.unwrap_or_default();
+            let Some(driver) = self.drivers.store_for(&hypervisor, &store.provider) else { continue };
+            if self.drivers.agents(&hypervisor).is_some() {
+                continue;
+            }
             if let Err(e) = driver.connect(&store.uuid, &store.url, &self.open_details(&store)?).await {
                 tracing::warn!(store = store.uuid, error = %e, "an image store was not reached");
             }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 use stratus_drivers::{DriverError, FetchSpec, ObjectKind, SecondaryStorage, TemplateFacts};
 use stratus_model::{Error, Kind, Limit, Result};
-use stratus_store::{ImageStore, OsType, Query, Template, TemplateStore, Tx, UsageEvent};
+use stratus_store::{Cluster, ImageStore, OsType, Query, Template, TemplateStore, Tx, UsageEvent};
 use uuid::Uuid;
 
 /// The row waits for a driver to be asked.
@@ -63,9 +63,14 @@ impl Engine {
         let there = Query::live().eq("zone_id", zone_id);
         let q = Query::live().eq("template_type", "BUILTIN").eq("state", "Active");
         let drivers = self.drivers.hypervisors().count();
+        let clusters = tx.find::<Cluster>(Query::live().eq("zone_id", zone_id)).await?;
+        // One for a hypervisor that nobody here drives would never come; one that no host of the zone has would be of no use.
+        let useless = |h: &str| match clusters.is_empty() {
+            true => self.drivers.host(h).is_none() || self.drivers.agents(h).is_some(),
+            false => !clusters.iter().any(|c| c.hypervisor.eq_ignore_ascii_case(h)),
+        };
         for template in tx.find::<Template>(q).await? {
-            // One for a hypervisor that nobody here drives would never come.
-            if drivers > 0 && template.hypervisor.as_deref().is_some_and(|h| self.drivers.host(h).is_none()) {
+            if drivers > 0 && template.hypervisor.as_deref().is_some_and(useless) {
                 continue;
             }
             if tx.count::<TemplateStore>(there.clone().eq("template_id", template.id)).await? == 0 {

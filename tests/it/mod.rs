@@ -1,10 +1,12 @@
 mod addresses;
+mod agents;
 mod bad_input;
 mod clients;
 mod cloud;
 mod command_line;
 mod compute;
 mod console;
+mod heartbeats;
 mod inputs;
 mod kill;
 mod life;

@@ -5,11 +5,23 @@ use std::time::Duration;
 use stratus_drivers::conformance::{
     HostCase, NetworkCase, StorageCase, host_conformance, network_conformance, pool_conformance, store_conformance,
 };
-use stratus_drivers::{DiskRef, DiskSpec, Host, NetworkSpec, NicSpec, PrimaryStorage, SecondaryStorage, VmSpec};
+use stratus_drivers::{DiskRef, DiskSpec, FetchSpec, Host, NetworkSpec, NicSpec, ObjectKind, PrimaryStorage, SecondaryStorage, StoreDetails, VmSpec};
 use stratus_sim::Sim;
 
 const TEMPLATE: &str = "http://example.org/tiny.qcow2";
 const BYTES: u64 = 2 << 30;
+
+fn template(object: &str) -> FetchSpec {
+    FetchSpec {
+        object: object.into(),
+        kind: ObjectKind::Template,
+        url: TEMPLATE.into(),
+        format: "QCOW2".into(),
+        checksum: None,
+        most_bytes: 1 << 40,
+        inside: Vec::new(),
+    }
+}
 
 fn disk(path: &str) -> DiskRef {
     DiskRef { pool: "p0".into(), path: path.into(), bytes: BYTES }
@@ -49,9 +61,9 @@ pub fn vm() -> VmSpec {
 
 /// Through the hub: a store, a template, a pool and the disks of [`vm`].
 pub async fn furnish(hub: &stratus_agent::Hub) {
-    SecondaryStorage::connect(hub, "s0", "nfs://sim/secondary", &[]).await.unwrap();
-    SecondaryStorage::fetch(hub, "s0", "template", TEMPLATE).await.unwrap();
-    PrimaryStorage::connect(hub, "p0", "nfs://sim/primary", &[]).await.unwrap();
+    SecondaryStorage::connect(hub, "s0", "nfs://sim/secondary", &StoreDetails::new()).await.unwrap();
+    hub.fetch("s0", &template("template")).await.unwrap();
+    PrimaryStorage::connect(hub, "p0", "nfs://sim/primary").await.unwrap();
     hub.create_from_template(&disk("root-1"), "template").await.unwrap();
     hub.create(&disk("spare")).await.unwrap();
 }
@@ -74,7 +86,10 @@ async fn a_driver_behind_an_agent_keeps_the_contract() {
         pool_url: "nfs://sim/p9?size=100G".into(),
         store: "s9".into(),
         store_url: "nfs://sim/s9".into(),
+        store_details: Default::default(),
         template_url: TEMPLATE.into(),
+        template_format: "QCOW2".into(),
+        inside: Vec::new(),
         disk_bytes: BYTES,
         write: Some(&write),
     };

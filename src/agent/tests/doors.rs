@@ -42,6 +42,7 @@ fn identity(world: &World, authority: &Authority, from: SystemTime, good_for: Du
     let issued = authority.sign(&csr, "h1", from, good_for).unwrap();
     world.books.known.lock().unwrap().insert(issued.fingerprint, "h1".into());
     std::fs::write(dir.path().join("agent.pem"), format!("{}{key}", issued.pem)).unwrap();
+    std::fs::write(dir.path().join("identity"), "h1").unwrap();
     std::fs::write(dir.path().join("authority.pem"), world.authority.certificate()).unwrap();
     dir
 }
@@ -75,7 +76,7 @@ async fn the_first_of_two_agents_with_one_identity_keeps_the_seat_while_it_lives
     let first = world.agent("h1", &sim).await;
     Host::connect(&*world.hub, "h1", "http://sim/h1").await.unwrap();
     let copy = tempfile::tempdir().unwrap();
-    for name in ["agent.pem", "authority.pem"] {
+    for name in ["agent.pem", "authority.pem", "identity"] {
         std::fs::copy(first.dir.as_ref().unwrap().path().join(name), copy.path().join(name)).unwrap();
     }
     let _second = Running::start(world.config(&copy, None), copy, &sim).await.unwrap();

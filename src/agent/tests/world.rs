@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use stratus_agent::{
-    Admission, Agent, AgentConfig, AgentError, Authority, Door, Drivers, Gate, Hello, Hub, Issued, Peers, Token, fingerprint,
+    Admission, Agent, AgentConfig, AgentError, Authority, Door, Drivers, Gate, Hello, Hub, Issued, Token, fingerprint,
 };
 use stratus_sim::Sim;
 use tokio::net::TcpListener;
@@ -119,7 +119,9 @@ impl World {
     pub async fn kill(self, hosts: &[&str]) -> (Arc<Authority>, Arc<Books>, SocketAddr) {
         self.door.abort();
         let _ = self.door.await;
-        hosts.iter().for_each(|h| drop(self.hub.send_away(h)));
+        hosts.iter().for_each(|h| {
+            self.hub.send_away(h);
+        });
         (self.authority.clone(), self.books.clone(), self.at)
     }
 
@@ -152,8 +154,8 @@ pub struct Running {
 
 impl Running {
     pub async fn start(config: AgentConfig, dir: tempfile::TempDir, sim: &Arc<Sim>) -> Result<Self, AgentError> {
-        let agent = Agent::open(config, Drivers::of(sim.clone()), Peers::default()).await?;
-        Ok(Self { dir: Some(dir), task: tokio::spawn(agent.run()) })
+        let agent = Agent::open(config).await?;
+        Ok(Self { dir: Some(dir), task: tokio::spawn(agent.run(Drivers::of(sim.clone()))) })
     }
 
     /// Ends as a killed agent does; its data directory.
