@@ -1,7 +1,7 @@
 //! What an operator does while the server is down: the house is opened under its lock, looked at or changed, and left.
 use crate::cli::{Admin, quiet, say};
 use crate::config::{Config, Place};
-use crate::house::House;
+use crate::house::{House, KVM};
 use crate::lock::DataDir;
 use crate::simulate;
 use anyhow::{Context, Result, bail};
@@ -32,6 +32,11 @@ pub async fn run(what: Admin) -> Result<()> {
             let house = open(place).await?;
             let user = house.user(&user, &domain).await?;
             set_password(&house, user).await
+        }
+        Admin::Enrol { name, place } => {
+            let house = open(place).await?;
+            let token = house.engine.agent_invite(KVM, &name).await?;
+            say(&format!("{}\n", token.reveal()))
         }
         Admin::Simulate { file, place } => {
             let house = open(place).await?;

@@ -1,6 +1,6 @@
 //! The commands of the binary and how they end: 0 for done, 1 for could not, 2 for asked wrongly.
 use crate::config::{Config, LogFormat, Options, Place};
-use crate::{admin, logging, serve};
+use crate::{admin, agent, logging, serve};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -22,12 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the management server
     Serve(Box<Options>),
-    /// Turn this machine into a host (not in this version)
-    Agent {
-        /// The server to report to
-        #[arg(long, value_name = "HOST:PORT")]
-        server: Option<String>,
-    },
+    /// Turn this machine into a host
+    Agent(Box<agent::Options>),
     /// Run the usage server apart from the management server (not in this version)
     Usage(Place),
     /// What an operator does while the server is down
@@ -73,6 +69,14 @@ pub enum Admin {
         #[command(flatten)]
         place: Place,
     },
+    /// Print a one-time token with which a machine becomes a host
+    Enrol {
+        /// The machine's name; addHost takes it as agent://NAME
+        name: String,
+        /// Where the state lies
+        #[command(flatten)]
+        place: Place,
+    },
     /// Add the zones of a description file
     Simulate {
         /// A JSON file: zones, pods, clusters, hosts and storage
@@ -95,7 +99,7 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let outcome = match cli.command {
         Some(Command::Version) => say(&format!("stratus {}\n", env!("CARGO_PKG_VERSION"))),
-        Some(Command::Agent { .. }) => return complain("this version has no agent: hosts are simulated ones", 2),
+        Some(Command::Agent(options)) => runtime.block_on(agent::run(*options)),
         Some(Command::Usage(_)) => return complain("this version has no usage server", 2),
         Some(Command::Serve(options)) => runtime.block_on(serve_until_told(*options)),
         Some(Command::Admin(what)) => runtime.block_on(admin::run(what)),

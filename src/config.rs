@@ -100,7 +100,7 @@ pub struct Options {
     /// EC2 [default: 7080]
     #[arg(long, env = "STRATUS_AWS_PORT", value_name = "PORT")]
     aws_port: Option<Port>,
-    /// Agents of real hosts; reserved, no agent exists in this version [default: 8250]
+    /// Agents of real hosts, over TLS [default: 8250, or off while another server of this machine has it]
     #[arg(long, env = "STRATUS_AGENT_PORT", value_name = "PORT")]
     agent_port: Option<Port>,
     /// Other servers of a farm; reserved, servers do not talk to each other in this version [default: 9090]
@@ -136,6 +136,8 @@ pub struct Config {
     pub native_port: Port,
     /// AWS doors.
     pub aws_port: Port,
+    /// Agents of real hosts; none takes the usual port if it is free.
+    pub agent_port: Option<Port>,
     /// S3 at the root path.
     pub s3_port: Port,
     /// Native API without credentials; none leaves it to the setting.
@@ -157,6 +159,7 @@ impl Config {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             native_port: Port::At(0),
             aws_port: Port::At(0),
+            agent_port: Some(Port::At(0)),
             s3_port: Port::At(0),
             integration_port: Some(Port::At(0)),
             metrics_port: Port::Off,
@@ -186,6 +189,7 @@ impl Config {
             bind: flags.bind.or(file.bind).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             native_port: flags.native_port.or(file.native_port).unwrap_or(Port::At(8080)),
             aws_port: flags.aws_port.or(file.aws_port).unwrap_or(Port::At(7080)),
+            agent_port: flags.agent_port.or(file.agent_port),
             s3_port: flags.s3_port.or(file.s3_port).unwrap_or(Port::Off),
             integration_port: flags.integration_port.or(file.integration_port),
             metrics_port: flags.metrics_port.or(file.metrics_port).unwrap_or(Port::Off),

@@ -4,10 +4,14 @@ use crate::lock::DataDir;
 use crate::ready::Keys;
 use anyhow::{Context, Result};
 use std::sync::Arc;
+use stratus_agent::{Authority, GRACE, Hub};
 use stratus_drivers::Registry;
 use stratus_engine::{Engine, EngineConfig};
 use stratus_model::SystemClock;
 use stratus_store::{Db, Domain, Query, Sealer, User};
+
+/// The hypervisor of hosts with agents.
+pub const KVM: &str = "KVM";
 
 /// The user that a fresh database starts with.
 pub const ADMIN: i64 = 2;
@@ -18,6 +22,10 @@ pub struct House {
     pub dir: DataDir,
     /// The engine; nothing runs in it yet.
     pub engine: Arc<Engine>,
+    /// Where agents of real hosts sit.
+    pub hub: Arc<Hub>,
+    /// Who signs their certificates.
+    pub authority: Arc<Authority>,
 }
 
 impl House {
@@ -32,11 +40,13 @@ impl House {
             Err(_) => Sealer::from_file(&dir.file("master.key")).context("cannot read the master key in the data directory")?,
         };
         let name = server_name(&dir).context("cannot keep this server's name in the data directory")?;
-        let drivers = drivers(&dir)?;
+        let hub = Hub::new(GRACE);
+        let drivers = drivers(&dir, &hub)?;
         let clock = Arc::new(SystemClock);
         let engine = Engine::open(EngineConfig { db, sealer, drivers, clock, allocators: Default::default(), name }).await?;
         engine.setup().await.context("cannot furnish the database")?;
-        Ok(Self { dir, engine })
+        let authority = crate::agents::open(&engine, &hub).await.context("cannot open the certificate authority for agents")?;
+        Ok(Self { dir, engine, hub, authority })
     }
 
     /// The live user of this name in a domain, given by path (`/`, `/a/b`).
@@ -69,12 +79,15 @@ impl House {
 }
 
 /// The drivers of this binary, under the hypervisor and provider names that stand in the database.
-fn drivers(dir: &DataDir) -> Result<Registry> {
+fn drivers(dir: &DataDir, hub: &Arc<Hub>) -> Result<Registry> {
     let sim = stratus_sim::Sim::open(Some(dir.file("simulator.journal"))).context("cannot open the simulator's world")?;
     let stores = ["NFS", "S3", "Swift", "Simulator"].iter();
     let all = Registry::default().with_host("Simulator", sim.clone()).with_pool("Simulator", sim.clone());
     let all = stores.fold(all, |all, name| all.with_store(name, sim.clone()));
-    Ok(["VirtualRouter", "SecurityGroupProvider"].iter().fold(all, |all, name| all.with_network(name, sim.clone())))
+    let all = all.with_agents(KVM, hub.clone()).with_host(KVM, hub.clone()).with_pool(KVM, hub.clone());
+    let all = all.with_store_for(KVM, "NFS", hub.clone());
+    let services = ["VirtualRouter", "SecurityGroupProvider"].iter();
+    Ok(services.fold(all, |all, name| all.with_network(name, sim.clone()).with_network_for(KVM, name, hub.clone())))
 }
 
 /// The name under which this server owns jobs: made once, kept beside the data, so that it finds its own again.

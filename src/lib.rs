@@ -10,6 +10,8 @@
 //!
 //! Rejected: a supervisor of restartable parts. A part that cannot go on ends the process; the store makes that safe and quick.
 pub mod admin;
+pub mod agent;
+mod agents;
 pub mod cli;
 pub mod config;
 pub mod house;

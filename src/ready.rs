@@ -30,6 +30,8 @@ pub struct Ready {
     pub integration: Option<String>,
     /// Prometheus metrics.
     pub metrics: Option<String>,
+    /// Where agents of real hosts connect to: `host:port`.
+    pub agents: Option<String>,
     /// `sqlite` or `mysql`.
     pub database: &'static str,
     /// Where the data is.
@@ -53,6 +55,8 @@ pub struct Ports {
     pub integration: Option<u16>,
     /// Metrics.
     pub metrics: Option<u16>,
+    /// Agents.
+    pub agents: Option<u16>,
 }
 
 /// A user's keys.
@@ -85,6 +89,8 @@ pub struct Bound {
     pub s3: Option<SocketAddr>,
     /// Metrics.
     pub metrics: Option<SocketAddr>,
+    /// Agents.
+    pub agents: Option<SocketAddr>,
 }
 
 /// The URL at which a listener is reached from this machine.
@@ -112,6 +118,7 @@ impl Ready {
             s3_root: at(bound.s3, ""),
             integration: at(bound.integration, "/client/api"),
             metrics: at(bound.metrics.or(bound.native), "/metrics"),
+            agents: bound.agents.map(|at| at.to_string()),
             database,
             data_dir: dir.path().to_owned(),
             ports: Ports {
@@ -120,6 +127,7 @@ impl Ready {
                 s3: port(bound.s3),
                 integration: port(bound.integration),
                 metrics: port(bound.metrics),
+                agents: port(bound.agents),
             },
             admin,
         }
@@ -170,6 +178,7 @@ impl Ready {
         line("Native API", self.native.as_deref());
         line("Integration", self.integration.as_deref());
         line("Metrics", self.metrics.as_deref());
+        line("Agents", self.agents.as_deref());
         line("Data", self.data_dir.to_str());
         line("Keys", Some(&format!("source {}", self.data_dir.join("admin.env").display())));
         text

@@ -1,4 +1,5 @@
 //! The management server: the house with its doors open.
+use crate::agents::Books;
 use crate::config::{Config, Port, Simulate};
 use crate::house::{ADMIN, House};
 use crate::listeners::{self, Door, Doors};
@@ -22,6 +23,9 @@ use tower::ServiceExt;
 
 /// How long jobs under way may take to end before they are left to the next start.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The usual port of agents.
+const AGENTS: u16 = 8250;
 
 /// The refusal of an over-long head, which never reaches the door: in the door's own format all the same.
 macro_rules! too_long {
@@ -57,6 +61,7 @@ pub struct Running {
     upkeep: tokio::task::JoinHandle<()>,
     s3: Arc<stratus_s3::Door>,
     s3_upkeep: tokio::task::JoinHandle<()>,
+    agents: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// The sockets that are bound before anything is changed.
@@ -65,6 +70,7 @@ struct Sockets {
     aws: Option<TcpListener>,
     s3: Option<TcpListener>,
     metrics: Option<TcpListener>,
+    agents: Option<TcpListener>,
 }
 
 /// Starts a server; it answers when this returns.
@@ -72,11 +78,12 @@ pub async fn start(config: &Config) -> Result<Running> {
     metrics::install()?;
     let dir = DataDir::take(&config.data_dir)?;
     ready::withdraw(&dir);
-    let sockets = Sockets {
+    let mut sockets = Sockets {
         native: listeners::bind(config.bind, config.native_port, "the native API", "--native-port").await?,
         aws: listeners::bind(config.bind, config.aws_port, "EC2 and S3", "--aws-port").await?,
         s3: listeners::bind(config.bind, config.s3_port, "S3", "--s3-port").await?,
         metrics: listeners::bind(config.bind, config.metrics_port, "metrics", "--metrics-port").await?,
+        agents: agents_socket(config).await?,
     };
     let house = House::open(config, dir).await?;
     refuse_default_password(config, &house).await?;
@@ -84,9 +91,13 @@ pub async fn start(config: &Config) -> Result<Running> {
     let integration = integration_socket(config, &house.engine).await?;
 
     let engine = &house.engine;
+    // Before jobs: those that an earlier life left may wait for agents.
+    let bound_agents = address(sockets.agents.as_ref())?;
+    let agents = sockets.agents.take().map(|socket| agents_door(&house, socket));
     let door = stratus_api::Door::new(engine.clone());
     engine.jobs_start(door.executor()).await?;
     engine.reconcilers_start();
+    engine.image_stores_connect().await?;
     let system = Arc::new(engine.system_caller(stratus_model::Source::System).await?);
     // Fetches that an earlier life was in the middle of.
     engine.templates_take_up(&Call::new(engine.clone(), system, "", None), None).await?;
@@ -96,6 +107,7 @@ pub async fn start(config: &Config) -> Result<Running> {
         integration: address(integration.as_ref())?,
         s3: address(sockets.s3.as_ref())?,
         metrics: address(sockets.metrics.as_ref())?,
+        agents: bound_agents,
     };
     let admin = match engine.db.get::<User>(ADMIN).await? {
         Some(user) if user.removed.is_none() => Some(house.keys(user, false).await?),
@@ -114,7 +126,7 @@ pub async fn start(config: &Config) -> Result<Running> {
     let ready = Ready::new(&bound, &house.dir, database, admin);
     ready.write(&house.dir)?;
     tracing::info!(version = ready.version, data = %house.dir.path().display(), "ready");
-    Ok(Running { ready, house, doors, upkeep: tokio::spawn(metrics::keep_up()), s3, s3_upkeep })
+    Ok(Running { ready, house, doors, upkeep: tokio::spawn(metrics::keep_up()), s3, s3_upkeep, agents })
 }
 
 impl Running {
@@ -123,12 +135,39 @@ impl Running {
         ready::withdraw(&self.house.dir);
         self.doors.close().await;
         self.house.engine.jobs_drain(PATIENCE).await;
+        // Until jobs have ended their agents are needed; what stays open ends with the process, and VMs run on.
+        self.agents.inspect(|door| door.abort());
         self.upkeep.abort();
         self.s3_upkeep.abort();
         if let Err(e) = self.s3.write_traffic().await {
             tracing::warn!(error = %e, "the last counters of the object storage were not written");
         }
     }
+}
+
+/// The usual port may be another server's of this machine: without a wish for it, that one keeps it.
+async fn agents_socket(config: &Config) -> Result<Option<TcpListener>> {
+    let bind = |port| listeners::bind(config.bind, port, "agents", "--agent-port");
+    match config.agent_port {
+        Some(port) => bind(port).await,
+        None => match bind(Port::At(AGENTS)).await {
+            Err(e) => {
+                tracing::warn!("no agents can connect: {e:#}");
+                Ok(None)
+            }
+            bound => bound,
+        },
+    }
+}
+
+fn agents_door(house: &House, socket: TcpListener) -> tokio::task::JoinHandle<()> {
+    let (hub, authority, gate) = (house.hub.clone(), house.authority.clone(), Books::of(&house.engine));
+    let door = Arc::new(stratus_agent::Door { hub, authority, gate, version: env!("CARGO_PKG_VERSION") });
+    tokio::spawn(async move {
+        if let Err(e) = door.serve(socket).await {
+            tracing::error!(error = %e, "the agents' door is shut");
+        }
+    })
 }
 
 /// The password of a fresh database is known to everybody: with it, only this machine may connect.

@@ -1,7 +1,7 @@
 //! A VM's screen over a websocket, as noVNC reads it. Who has a ticket of `createConsoleEndpoint` gets in, once.
 //!
-//! Simulated hosts have no framebuffer: the text that the guest wrote to its console is painted here. A host with a VNC server of its own
-//! will be a second kind of source, bytes through; the browser's side does not change.
+//! A host with a VNC server of its own gives a stream of bytes, which goes through as it is. Simulated hosts have no framebuffer: the
+//! text that the guest wrote to its console is painted here.
 use crate::rfb::Rfb;
 use crate::screen::Screen;
 use axum::body::Bytes;
@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use stratus_engine::Engine;
+use stratus_engine::{ByteStream, Engine};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How often the text is read again.
 const LOOK: Duration = Duration::from_millis(700);
@@ -46,9 +47,20 @@ pub async fn upgrade(
             return (StatusCode::INTERNAL_SERVER_ERROR, "Internal error\n").into_response();
         }
     };
-    let name = vm.display_name.clone().unwrap_or(vm.name);
+    let name = vm.display_name.clone().unwrap_or_else(|| vm.name.clone());
+    let screen = match engine.vm_screen(&vm).await {
+        Ok(screen) => screen,
+        Err(e) => {
+            tracing::warn!(vm = vm.id, error = %e, "a screen cannot be reached");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the host of this machine does not give its screen\n").into_response();
+        }
+    };
     socket.protocols(["binary"]).max_message_size(LONGEST).on_upgrade(move |socket| async move {
-        if let Err(e) = show(&engine, socket, &vm.uuid, &name).await {
+        let outcome = match screen {
+            Some(screen) => carry(socket, screen).await,
+            None => show(&engine, socket, &vm.uuid, &name).await,
+        };
+        if let Err(e) = outcome {
             tracing::debug!(vm = vm.id, error = %e, "a console ended");
         }
     })
@@ -70,6 +82,24 @@ async fn look(engine: &Engine, vm: &str) -> Screen {
         Ok(text) if text.is_empty() => Screen::of(b"\n  Nothing: the machine does not run, or has not written to its console yet.\n"),
         Ok(text) => Screen::of(&text),
         Err(e) => Screen::of(format!("\n  {e}\n").as_bytes()),
+    }
+}
+
+/// Carries bytes between a browser and a VNC server until either ends.
+async fn carry(mut socket: WebSocket, mut screen: ByteStream) -> Result<(), axum::Error> {
+    let mut buffer = vec![0; 32 << 10];
+    loop {
+        tokio::select! {
+            message = socket.recv() => match message.transpose()? {
+                Some(Message::Binary(bytes)) => screen.write_all(&bytes).await.map_err(axum::Error::new)?,
+                Some(Message::Close(_)) | None => return Ok(()),
+                Some(_) => {}
+            },
+            read = screen.read(&mut buffer) => match read.map_err(axum::Error::new)? {
+                0 => return Ok(()),
+                n => socket.send(Message::Binary(Bytes::copy_from_slice(&buffer[..n]))).await?,
+            },
+        }
     }
 }
 

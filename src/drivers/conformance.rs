@@ -7,8 +7,10 @@ use crate::{
     DiskRef, DiskSpec, DriverError, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode,
     VmSpec,
 };
+use crate::{FetchSpec, ObjectKind, StoreDetails};
 use crate::{GroupRule, IsoSpec, PortRule, PublicAddress, PublicSet, SecondaryStorage, Secret, StaticNat, TemplateFacts, VmSnapshotSpec};
 use std::fmt::Debug;
+use tokio::io::AsyncReadExt;
 
 /// A second look at the world: the sequence of the rule set that stands for a NIC's uuid.
 pub type Sequence<'a> = &'a (dyn Fn(&str) -> Option<i64> + Send + Sync);
@@ -40,12 +42,33 @@ pub struct StorageCase<'a> {
     pub store: String,
     /// The URL it is added with.
     pub store_url: String,
+    /// What else the store needs.
+    pub store_details: StoreDetails,
     /// Where a template that is not all zeros can be fetched.
     pub template_url: String,
+    /// Its format.
+    pub template_format: String,
+    /// Networks of the inside that may be asked for it.
+    pub inside: Vec<String>,
     /// Size for disks made from that template: its virtual size or more.
     pub disk_bytes: u64,
     /// Changes the bytes of a disk as a guest would, if the test has a way.
     pub write: Option<&'a (dyn Fn(&DiskRef) + Send + Sync)>,
+}
+
+impl StorageCase<'_> {
+    /// The template, to be brought under a name.
+    fn template(&self, object: &str) -> FetchSpec {
+        FetchSpec {
+            object: object.to_owned(),
+            kind: ObjectKind::Template,
+            url: self.template_url.clone(),
+            format: self.template_format.clone(),
+            checksum: None,
+            most_bytes: 1 << 40,
+            inside: self.inside.clone(),
+        }
+    }
 }
 
 /// A guest network to test with.
@@ -238,10 +261,10 @@ pub async fn pool_conformance(driver: &dyn PrimaryStorage, secondary: &dyn Secon
     ok("forgetting a pool that was never added", driver.disconnect(NOBODY).await);
     let space = ok("connect", driver.connect(&case.pool, &case.pool_url).await);
     assert!(space.total > 0 && space.used <= space.total, "connect: a pool says how full it is: {space:?}");
-    ok("connect of the store", secondary.connect(&case.store, &case.store_url).await);
+    ok("connect of the store", secondary.connect(&case.store, &case.store_url, &case.store_details).await);
 
     pool_empty_disks(driver, case, &disk("empty")).await;
-    ok("fetch", secondary.fetch(&case.store, "conformance-template", &case.template_url).await);
+    ok("fetch", secondary.fetch(&case.store, &case.template("conformance-template")).await);
     pool_templates(driver, [&disk("first"), &disk("second")]).await;
     pool_snapshots(driver, secondary, case, &disk).await;
 
@@ -350,22 +373,61 @@ fn plausible(rule: &str, facts: TemplateFacts) -> TemplateFacts {
 
 /// The contract of [`SecondaryStorage`] as far as it needs no pool. Leaves the store connected and empty.
 pub async fn store_conformance(driver: &dyn SecondaryStorage, case: &StorageCase<'_>) {
-    let (store, template, url) = (case.store.as_str(), "conformance-fetched", case.template_url.as_str());
-    unreachable("fetch to a store that was never added", driver.fetch(NOBODY, template, url).await);
+    let (store, template) = (case.store.as_str(), "conformance-fetched");
+    unreachable("fetch to a store that was never added", driver.fetch(NOBODY, &case.template(template)).await);
     for rule in ["connect", "connect again"] {
-        let space = ok(rule, driver.connect(store, &case.store_url).await);
+        let space = ok(rule, driver.connect(store, &case.store_url, &case.store_details).await);
         assert!(space.total > 0 && space.used <= space.total, "{rule}: a store says how full it is: {space:?}");
     }
-    let facts = plausible("fetch", ok("fetch", driver.fetch(store, template, url).await));
-    assert_eq!(ok("fetch again", driver.fetch(store, template, url).await), facts, "fetch again: the facts are the same");
-    let other = ok("fetch under another name", driver.fetch(store, "conformance-twin", url).await);
+    let facts = plausible("fetch", ok("fetch", driver.fetch(store, &case.template(template)).await));
+    assert_eq!(ok("fetch again", driver.fetch(store, &case.template(template)).await), facts, "fetch again: the facts are the same");
+    let other = ok("fetch under another name", driver.fetch(store, &case.template("conformance-twin")).await);
     assert_eq!(other.checksum, facts.checksum, "fetch: the same bytes have the same checksum");
-    assert!(driver.fetch(store, "conformance-bad", "no url at all").await.is_err(), "fetch from what is no URL: has to fail");
+    let bad = FetchSpec { url: "no url at all".to_owned(), ..case.template("conformance-bad") };
+    assert!(driver.fetch(store, &bad).await.is_err(), "fetch from what is no URL: has to fail");
+    store_reads(driver, store, template).await;
     for name in [template, "conformance-twin", NOBODY] {
         ok("delete", driver.delete(store, name).await);
         ok("delete of what is gone", driver.delete(store, name).await);
     }
     missing("template from a snapshot that is not there", driver.template_from_snapshot(store, template, NOBODY).await);
+}
+
+/// How much of an object is read before one believes the rest.
+const MUCH: u64 = 4 << 20;
+
+/// Reading an object twice gives the same bytes, as many as were told.
+async fn store_reads(driver: &dyn SecondaryStorage, store: &str, object: &str) {
+    missing("reading what is not there", driver.open(store, NOBODY).await.map(|reader| reader.bytes));
+    let (mut told, mut read) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let mut reader = ok("open", driver.open(store, object).await);
+        told.push(reader.bytes);
+        let (mut bytes, mut start, mut part) = (0_u64, Vec::new(), vec![0; 1 << 16]);
+        loop {
+            let n = match reader.body.read(&mut part).await {
+                Ok(n) => n,
+                Err(error) => panic!("open: reading answered the error `{error}`"),
+            };
+            if n == 0 {
+                break;
+            }
+            // However the bytes are cut into pieces on the way.
+            start.extend_from_slice(&part[..n.min(512 - start.len())]);
+            bytes += n as u64;
+            if bytes > MUCH {
+                bytes = MUCH + 1;
+                break; // more is only waiting
+            }
+        }
+        read.push((bytes, start));
+    }
+    assert_eq!(read[0], read[1], "open: the same bytes every time");
+    let enough = |(told, (read, _)): (&u64, &(u64, Vec<u8>))| *told == *read || (*read > MUCH && *told > *read);
+    assert!(told.iter().zip(&read).all(enough), "open: as many bytes as were told: {told:?}");
+    ok("progress when nothing is under way", driver.progress(store, object).await);
+    ok("stage", driver.stage(store, object).await);
+    ok("settle", driver.settle(store, object).await);
 }
 
 /// The contract of [`Network`]. Leaves the network down.

@@ -1,6 +1,7 @@
-use crate::DriverError;
+use crate::{DiskRef, DriverError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A VM as the driver is to run it. Everything that a host needs stands here; it never asks the engine back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +151,13 @@ pub struct HostFacts {
     pub capabilities: String,
 }
 
+/// Bytes both ways.
+pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// A connection to something on a host.
+pub type ByteStream = Box<dyn Bytes>;
+
 /// One kind of hypervisor; each call names the host by its uuid and the URL it was added with.
 #[async_trait]
 pub trait Host: Send + Sync {
@@ -167,6 +175,12 @@ pub trait Host: Send + Sync {
     async fn reboot(&self, host: &str, vm: &str) -> Result<(), DriverError>;
     /// Moves a running VM to another host without stopping it; `vm` is as it is to run there. One that runs there already is `Ok`.
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
+    /// As [`Host::migrate`], while disks go to other pools: `vm` names them where they are to be, `disks` says where each was and is to
+    /// be. The old disks stay for the engine to delete.
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Result<VmReport, DriverError> {
+        let _ = (from, to, disks);
+        Err(DriverError::Unsupported(format!("moving {} with its disks", vm.name)))
+    }
     /// Gives a running VM the CPU and memory of `vm`, which are no less than it has.
     async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError>;
     /// Connects a running VM to one more network.
@@ -191,4 +205,8 @@ pub trait Host: Send + Sync {
     async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError>;
     /// The last bytes that the guest wrote to its console (64 KiB at most).
     async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError>;
+    /// The screen of a running VM as a stream of RFB, the server's greeting first. A hypervisor without one says so.
+    async fn screen(&self, _host: &str, vm: &str) -> Result<ByteStream, DriverError> {
+        Err(DriverError::Unsupported(format!("{vm} has no screen but the text that it writes")))
+    }
 }

@@ -10,6 +10,7 @@
 //! - **It tells what is, not what was asked.** Reports carry the state that the driver saw.
 //!
 //! Left out: placement, limits, ownership. Those are the engine's; a driver does as it is told or says why not.
+mod agents;
 mod error;
 mod host;
 mod network;
@@ -19,9 +20,12 @@ mod storage;
 
 pub mod conformance;
 
+pub use agents::{Agents, Invitation};
 pub use error::DriverError;
-pub use host::{DiskSpec, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec};
+pub use host::{ByteStream, Bytes, DiskSpec, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec};
 pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};
 pub use registry::Registry;
 pub use secret::Secret;
-pub use storage::{DiskRef, PrimaryStorage, SecondaryStorage, StorageUse, TemplateFacts};
+pub use storage::{
+    DiskRef, FetchSpec, ObjectKind, ObjectReader, PrimaryStorage, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts,
+};

@@ -43,7 +43,7 @@ pub const RESOURCE_COUNT: i64 = 21;
 pub const LIMIT_EXCEEDED: i64 = 25;
 
 /// How long a host may be silent before it is an alert: three heartbeats of a minute.
-const SILENCE: Micros = 180_000_000;
+pub(crate) const SILENCE: Micros = 180_000_000;
 
 /// A capacity, the alert that its shortage is, the setting that says from when, and what it is called.
 const WATCHED: &[(i64, i64, &str, &str)] = &[
@@ -225,7 +225,7 @@ impl Engine {
     }
 
     /// Hosts that have not been heard of; how many.
-    async fn hosts_check(&self) -> Result<u64> {
+    pub(crate) async fn hosts_check(&self) -> Result<u64> {
         let away = ["Down", "Alert", "Disconnected"];
         let text = |h: &Host| format!("Host {} ({}) is not connected", h.name, h.uuid);
         let silent = Query::live().within("state", away).at_most("last_ping", self.clock.now() - SILENCE);

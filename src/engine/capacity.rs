@@ -127,6 +127,15 @@ pub(crate) async fn host_take(tx: &mut Tx, host: i64, amount: Amount) -> Result<
     Ok(fits == 1)
 }
 
+/// Counts room on a host that is taken already, whatever is left of it.
+pub(crate) async fn host_force(tx: &mut Tx, host: i64, amount: Amount) -> Result<()> {
+    let sql = stratus_store::sql!(
+        "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
+         where host_id = ?"
+    );
+    tx.execute(sql, vec![amount.cpu.into(), amount.memory.into(), host.into()]).await.map(drop)
+}
+
 /// Gives one place back, and with it the VM's right to keep others of its groups from that host.
 pub(crate) async fn leave(tx: &mut Tx, p: &Placement) -> Result<()> {
     if tx.delete::<Placement>(Query::all().eq("id", p.id)).await? == 1 {

@@ -4,6 +4,7 @@ use crate::vm::wrong_state;
 use crate::{Call, Engine};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use stratus_drivers::{ByteStream, DriverError};
 use stratus_model::{Result, VmState};
 use stratus_store::{ConsoleTicket, Query, User, Vm};
 
@@ -47,6 +48,16 @@ impl Engine {
             return Ok(None);
         }
         Ok(self.db.get::<Vm>(row.vm_id).await?.filter(|vm| vm.removed.is_none()))
+    }
+
+    /// The screen of a running VM as its hypervisor gives it; none where there is only the text that the guest writes.
+    pub async fn vm_screen(&self, vm: &Vm) -> Result<Option<ByteStream>> {
+        let (driver, host) = self.host_of_vm(vm.host_id).await?;
+        match driver.screen(&host.uuid, &vm.instance_name).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(DriverError::Unsupported(_)) => Ok(None),
+            Err(e) => Err(crate::vm_start::from_driver(e)),
+        }
     }
 
     /// Forgets tickets that nobody used; how many.

@@ -4,6 +4,7 @@
 //! many guests those are. Changes are gathered for a moment, and for longer when carrying them takes longer: a thousand deploys into
 //! one group must not cost a thousand times the group.
 use crate::Engine;
+use crate::group_push::PROVIDER;
 use futures::StreamExt;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,7 @@ impl Engine {
         {
             let mut changed = changes.lock().unwrap_or_else(PoisonError::into_inner);
             changed.groups.extend(groups);
-            if changed.busy || changed.groups.is_empty() || self.drivers.network(super::group_push::PROVIDER).is_none() {
+            if changed.busy || changed.groups.is_empty() || self.drivers.network(PROVIDER).is_none() {
                 return;
             }
             changed.busy = true;
@@ -70,7 +71,6 @@ async fn carry(db: Db, drivers: Registry, changes: Arc<Mutex<Changed>>) {
 
 /// Tells each host that has a VM whose rules allow one of these groups who is in it; tries all, and answers with the first failure.
 pub(crate) async fn push_members(db: &Db, drivers: &Registry, groups: impl IntoIterator<Item = i64>) -> Result<()> {
-    let Some(driver) = drivers.network(super::group_push::PROVIDER) else { return Ok(()) };
     let mut first = Ok(());
     for group in groups {
         // The sequence is read before the members, so a later one never comes with earlier members.
@@ -80,9 +80,11 @@ pub(crate) async fn push_members(db: &Db, drivers: &Registry, groups: impl IntoI
             continue;
         }
         let set = GroupMembers { cidrs: addresses(db, group.id).await?, group: group.uuid, sequence: group.sequence };
-        let (driver, set) = (&driver, &set);
-        let mut answers =
-            futures::stream::iter(hosts).map(|host| async move { driver.apply_members(&host, set).await }).buffer_unordered(AT_ONCE);
+        let set = &set;
+        let hosts = hosts.into_iter().filter_map(|(host, hypervisor)| Some((host, drivers.network_for(&hypervisor, PROVIDER)?)));
+        let mut answers = futures::stream::iter(hosts)
+            .map(|(host, driver)| async move { driver.apply_members(&host, set).await })
+            .buffer_unordered(AT_ONCE);
         while let Some(answer) = answers.next().await {
             first = first.and(answer.map_err(|e| Error::Unavailable(e.to_string())));
         }
@@ -90,13 +92,13 @@ pub(crate) async fn push_members(db: &Db, drivers: &Registry, groups: impl IntoI
     first
 }
 
-/// Uuids of hosts with a VM in a group whose rules allow this one.
-async fn hosts_allowing(db: &Db, group: i64) -> Result<Vec<String>> {
+/// Uuids and hypervisors of hosts with a VM in a group whose rules allow this one.
+async fn hosts_allowing(db: &Db, group: i64) -> Result<Vec<(String, String)>> {
     let sql = stratus_store::sql!(
-        "select distinct h.uuid from security_group_rule r join security_group_member m on m.group_id = r.group_id \
+        "select distinct h.uuid, h.hypervisor from security_group_rule r join security_group_member m on m.group_id = r.group_id \
          join vm v on v.id = m.vm_id join host h on h.id = v.host_id where r.allowed_group_id = ? and v.removed is null"
     );
-    db.rows(sql, vec![group.into()]).await?.iter().map(|row| row.get(0)).collect()
+    db.rows(sql, vec![group.into()]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
 /// Addresses of a group's members, oldest NIC first.

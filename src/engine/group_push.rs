@@ -52,7 +52,6 @@ async fn push_all(db: &Db, drivers: &Registry, members: Query) -> Result<()> {
 
 /// Pushes to VMs; tries all of them and answers with the first failure.
 async fn push(db: &Db, drivers: &Registry, vms: Vec<Vm>) -> Result<()> {
-    let Some(driver) = drivers.network(PROVIDER) else { return Ok(()) };
     let hosts = db.by_ids::<Host>(vms.iter().filter_map(|v| v.host_id)).await?;
     let world = World::read(db, &vms).await?;
     let mut sets = Vec::new();
@@ -62,13 +61,14 @@ async fn push(db: &Db, drivers: &Registry, vms: Vec<Vm>) -> Result<()> {
             let Some(host) = vm.host_id.and_then(|h| hosts.get(&h)) else { continue };
             for nic in world.nics.get(&vm.id).into_iter().flatten() {
                 let set = NicRules { vm: vm.instance_name.clone(), nic: spec(nic), sequence, rules: rules.clone() };
-                sets.push((host.uuid.clone(), set));
+                if let Some(driver) = drivers.network_for(&host.hypervisor, PROVIDER) {
+                    sets.push((driver, host.uuid.clone(), set));
+                }
             }
         }
     }
-    let driver = &driver;
     let answers = futures::stream::iter(sets)
-        .map(|(host, set)| async move { driver.apply_rules(&host, &set).await })
+        .map(|(driver, host, set)| async move { driver.apply_rules(&host, &set).await })
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;

@@ -1,13 +1,14 @@
 //! Hosts. `state` is how the connection is, `resource_state` what administrators want; the allocator looks at the capacity row's `open`
 //! alone, which every change of a state here tells anew.
+use crate::agent::AgentHello;
 use crate::cluster::{self, ClusterAdd};
 use crate::location::Location;
 use crate::places::{self, Reach, hold, unreachable};
 use crate::{Call, Engine, Listing, Topic};
 use std::sync::Arc;
-use stratus_drivers::{DriverError, Host as HostDriver, HostFacts};
+use stratus_drivers::{DriverError, Host as HostDriver, HostFacts, Secret};
 use stratus_model::{Error, Kind, Result};
-use stratus_store::{Cluster, Host, HostCapacity, OsCategory, Placement, Pod, Query, Tx, Value, Vm, Zone};
+use stratus_store::{Agent, Cluster, Host, HostCapacity, OsCategory, Placement, Pod, Query, Tx, Value, Vm, Zone};
 use uuid::Uuid;
 
 /// What a new host is to be.
@@ -52,6 +53,14 @@ pub struct HostUpdate {
     pub os_category: Option<OsCategory>,
     /// Where it is from now on.
     pub url: Option<String>,
+}
+
+/// A host that was added.
+pub struct HostAdded {
+    /// Its row. A host whose agent has not come yet is `Connecting`.
+    pub host: Host,
+    /// The one-time token with which its agent comes, where it needs one.
+    pub token: Option<Secret>,
 }
 
 /// Which hosts to list.
@@ -105,8 +114,9 @@ impl Engine {
         self.drivers.host(hypervisor).ok_or_else(|| Error::Unavailable(format!("This server has no driver for {hypervisor} hosts")))
     }
 
-    /// Adds a host: makes contact, then keeps it with what it has to give.
-    pub async fn host_add(&self, call: &Call, ask: HostAdd) -> Result<Host> {
+    /// Adds a host: makes contact, then keeps it with what it has to give. One whose hypervisor has agents is kept at once, and what it
+    /// has to give is known when its agent has come.
+    pub async fn host_add(&self, call: &Call, ask: HostAdd) -> Result<HostAdded> {
         let address = Location::of_host(&ask.url)?;
         let hypervisor = self.hypervisor(&ask.hypervisor)?;
         let cluster = self.cluster_for(call, &ask, &hypervisor).await?;
@@ -132,7 +142,78 @@ impl Engine {
             ..Default::default()
         };
         refuse_twice(self.db.find_one(twice(&host)).await?)?;
-        let driver = self.host_driver(&hypervisor)?;
+        if let Some(agents) = self.drivers.agents(&hypervisor) {
+            match self.agent_waiting(&host.name).await? {
+                Some(agent) if agents.is_here(&agent.uuid) => host.uuid = agent.uuid,
+                waiting => return self.host_invite(call, cluster, host, waiting).await,
+            }
+        }
+        let host = self.host_keep(call, cluster, host).await?;
+        if self.drivers.agents(&hypervisor).is_some() {
+            self.host_equip(&host).await;
+        }
+        Ok(HostAdded { host, token: None })
+    }
+
+    /// Keeps a host whose agent is still to come, and invites the agent if that has no certificate yet.
+    async fn host_invite(&self, call: &Call, cluster: Cluster, mut host: Host, waiting: Option<Agent>) -> Result<HostAdded> {
+        let mut invited = None;
+        let token = match waiting {
+            Some(agent) => {
+                host.uuid = agent.uuid;
+                None
+            }
+            None => {
+                let (agent, text) = self.new_agent(&host.uuid, &host.name, &host.hypervisor)?;
+                invited = Some(agent);
+                Some(text)
+            }
+        };
+        host.state = "Connecting".into();
+        host.last_ping = 0;
+        let call = call.clone();
+        let host = self
+            .db
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Some(mut agent) = invited {
+                        tx.insert(&mut agent).await?;
+                    }
+                    insert(tx, &call, cluster, host).await
+                })
+            })
+            .await?;
+        Ok(HostAdded { host, token })
+    }
+
+    /// Adds the host of an agent that says itself where it belongs.
+    pub(crate) async fn host_add_agent(&self, call: &Call, uuid: &str, hello: &AgentHello, place: (Zone, Pod, Cluster)) -> Result<Host> {
+        let (zone, pod, cluster) = place;
+        let host = Host {
+            uuid: uuid.to_owned(),
+            name: hello.host_name.clone(),
+            zone_id: zone.id,
+            pod_id: pod.id,
+            cluster_id: cluster.id,
+            host_type: "Routing".into(),
+            hypervisor: cluster.hypervisor.clone(),
+            url: format!("agent://{}", hello.host_name),
+            ip_address: hello.address.clone(),
+            state: "Up".into(),
+            resource_state: "Enabled".into(),
+            server_id: Some(self.server.id),
+            epoch: self.server.epoch,
+            created: call.now(),
+            last_ping: call.now(),
+            ..Default::default()
+        };
+        refuse_twice(self.db.find_one(twice(&host)).await?)?;
+        self.host_keep(call, cluster, host).await
+    }
+
+    /// Makes contact with a host, then keeps it with what it has to give.
+    async fn host_keep(&self, call: &Call, cluster: Cluster, mut host: Host) -> Result<Host> {
+        let driver = self.host_driver(&host.hypervisor)?;
         let (uuid, call) = (host.uuid.clone(), call.clone());
         let kept = match driver.connect(&uuid, &host.url).await {
             Ok(facts) => {
@@ -337,7 +418,9 @@ impl Engine {
                     match facts {
                         Ok(facts) => {
                             keep_facts(&mut host, facts);
-                            tx.set::<Host>(id, reconnected(&host, now)).await?;
+                            let mut set = reconnected(&host, now);
+                            set.extend([("server_id", call.server.id.into()), ("epoch", call.server.epoch.into())]);
+                            tx.set::<Host>(id, set).await?;
                             let cluster: Cluster = tx.must(host.cluster_id).await?;
                             let total = call.host_total(&cluster, host.cpus, host.cpu_mhz, host.memory_bytes);
                             let set = vec![("cpu_total", total.cpu.into()), ("memory_total", total.memory.into())];
@@ -376,6 +459,8 @@ impl Engine {
                     call.hosts_reopen(tx, Reach::Host(id)).await?;
                     refuse_occupied(tx, &host).await?;
                     tx.delete::<HostCapacity>(Query::all().eq("host_id", id)).await?;
+                    // Its certificate opens nothing any more.
+                    tx.update::<Agent>(Query::live().eq("uuid", &host.uuid), vec![("removed", now.into())]).await?;
                     call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} removed", host.name)).await?;
                     Ok(host)
                 })
@@ -383,6 +468,9 @@ impl Engine {
             .await?;
         if let Ok(driver) = self.host_driver(&gone.hypervisor) {
             forget(&driver, &gone.uuid).await;
+        }
+        if let Some(agents) = self.drivers.agents(&gone.hypervisor) {
+            agents.dismiss(&gone.uuid);
         }
         Ok(())
     }

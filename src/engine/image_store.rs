@@ -3,6 +3,7 @@ use crate::location::Location;
 use crate::places::{hold, refuse_name, refuse_used, unreachable};
 use crate::{Call, Engine, Listing, Topic};
 use std::collections::BTreeMap;
+use stratus_drivers::{Secret, StoreDetails};
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{ImageStore, Query, Template, TemplateStore, Tx, Zone};
 use uuid::Uuid;
@@ -126,14 +127,40 @@ impl Engine {
         serde_json::to_string(&kept).map(Some).map_err(Error::internal)
     }
 
+    /// The details of a store as its driver gets them, nothing sealed any more.
+    pub fn open_details(&self, store: &ImageStore) -> Result<StoreDetails> {
+        let kept: BTreeMap<String, String> = store.details.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
+        let open = |(name, value): (String, String)| {
+            let value = if is_secret(&name) { self.sealer.open(&value)? } else { value };
+            Ok((name, Secret::new(value)))
+        };
+        kept.into_iter().map(open).collect()
+    }
+
+    /// Makes contact with every image store after a start; drivers keep no keys. What does not answer is logged: it may come later.
+    pub async fn image_stores_connect(&self) -> Result<()> {
+        for store in self.db.find::<ImageStore>(Query::live()).await? {
+            // One of real hosts is connected by each of them when its agent comes.
+            let hypervisor = self.zone_hypervisor(store.zone_id.unwrap_or(0)).await?.unwrap_or_default();
+            let Some(driver) = self.drivers.store_for(&hypervisor, &store.provider) else { continue };
+            if self.drivers.agents(&hypervisor).is_some() {
+                continue;
+            }
+            if let Err(e) = driver.connect(&store.uuid, &store.url, &self.open_details(&store)?).await {
+                tracing::warn!(store = store.uuid, error = %e, "an image store was not reached");
+            }
+        }
+        Ok(())
+    }
+
     /// Adds an image store: makes contact, then keeps it.
     pub async fn image_store_add(&self, call: &Call, ask: ImageStoreAdd) -> Result<ImageStore> {
         let mut store = self.new_store(call, &ask)?;
         refuse_other_kind(self.db.find_one(Query::live().ne("provider", &store.provider)).await?, &store)?;
         refuse_twice(self.db.find_one(twice(&store)).await?)?;
-        let none = || Error::invalid("provider", "has no driver here");
-        let driver = self.drivers.store(&store.provider).ok_or_else(none)?;
-        let size = driver.connect(&store.uuid, &store.url).await.map_err(|e| unreachable("image store", e))?;
+        self.store_meant(&store).await?;
+        let driver = self.image_driver(&store).await?;
+        let size = driver.connect(&store.uuid, &store.url, &self.open_details(&store)?).await.map_err(|e| unreachable("image store", e))?;
         store.total_bytes = i64::try_from(size.total).unwrap_or(i64::MAX);
         store.used_bytes = i64::try_from(size.used).unwrap_or(i64::MAX);
         let inner = call.clone();

@@ -11,6 +11,7 @@
 //!
 //! The engine names no driver and no door. A door hands over an [`Execute`] so that a job can run a command again after a restart.
 mod access;
+pub mod agent;
 pub mod account;
 mod account_end;
 pub mod addresses;
@@ -48,7 +49,9 @@ pub mod group_members;
 pub mod group_push;
 pub mod group_rules;
 pub mod guest_vlan;
+mod heartbeat;
 pub mod host;
+mod host_agree;
 pub mod hypervisor;
 pub mod hypervisor_capability;
 mod identity;
@@ -80,6 +83,7 @@ pub mod portable_range;
 pub mod project;
 pub mod provider;
 pub mod public_address;
+mod reach;
 pub mod reconcile;
 mod recount;
 pub mod region;
@@ -129,4 +133,5 @@ pub use jobs::{Execute, JobDraft};
 pub use limits::{GIB, Take};
 pub use places::Reach;
 pub use settings::Settings;
+pub use stratus_drivers::ByteStream;
 pub use vm_assign::VmAssign;

@@ -185,6 +185,7 @@ impl Engine {
         refuse_twice(self.db.find_one(twice(&pool)).await?)?;
         let driver = self.pool_driver(pool.hypervisor.as_deref().unwrap_or_default())?;
         let (uuid, call) = (pool.uuid.clone(), call.clone());
+        self.pool_meant(&pool).await?;
         let kept = match driver.connect(&uuid, &pool.url).await {
             Ok(size) => match sized(&mut pool, size, wanted) {
                 Ok(()) => self.db.write(move |tx| Box::pin(async move { insert(tx, &call, pool).await })).await,

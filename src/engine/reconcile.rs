@@ -21,6 +21,8 @@ impl Engine {
             let mut polled = engine.clock.now();
             let mut looked = engine.clock.now();
             let mut collected = engine.clock.now();
+            let begun = engine.clock.now();
+            let mut heard = 0;
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = engine.clock.now();
@@ -44,6 +46,10 @@ impl Engine {
                 if now - polled >= engine.settings.number("snapshot.poll.interval").max(1) * 1_000_000 {
                     polled = now;
                     report("snapshots", engine.snapshots_due().await);
+                }
+                if now - heard >= engine.settings.number("ping.interval").max(1) * 1_000_000 {
+                    heard = now;
+                    report("silent hosts", engine.hosts_heartbeat(begun).await);
                 }
                 // In milliseconds, unlike the other intervals.
                 if now - figures >= engine.settings.number("vm.stats.interval").max(1000) * 1000 {

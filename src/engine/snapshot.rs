@@ -193,9 +193,7 @@ impl Engine {
     /// A store's driver and the store.
     pub(crate) async fn store_driver(&self, id: i64) -> Result<(Arc<dyn SecondaryStorage>, ImageStore)> {
         let store = self.db.must::<ImageStore>(id).await?;
-        let driver = self.drivers.store(&store.provider);
-        let driver = driver.ok_or_else(|| Error::Unavailable(format!("there is no driver for image stores of {} here", store.provider)))?;
-        Ok((driver, store))
+        Ok((self.image_driver(&store).await?, store))
     }
 
     /// Deletes what a store has of a snapshot, as far as it can be done now.

@@ -6,7 +6,7 @@
 use crate::public_address::{is_elastic, topic as address_topic, wrong_state as address_state};
 use crate::saga::Saga;
 use crate::vm::wrong_state;
-use crate::vm_start::{ROUTER, from_driver, network_spec};
+use crate::vm_start::{from_driver, network_spec};
 use crate::{Call, Engine, JobDraft, Topic, saga};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -211,7 +211,7 @@ impl Engine {
         if matches!(network.state.as_str(), "Allocated" | "Shutdown") {
             return Ok(());
         }
-        let Some(driver) = self.drivers.network(ROUTER) else { return Ok(()) };
+        let Some(driver) = self.router_of(&network).await? else { return Ok(()) };
         let set = self.public_set(&network).await?;
         let spec = network_spec(&network);
         driver.implement(&spec).await.map_err(from_driver)?;

@@ -5,7 +5,6 @@
 use crate::template_fetch::{DOWNLOADED, counted, topic, waiting};
 use crate::{Call, Engine, ListScope, Listing};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use stratus_model::{AccountType, Error, Kind, Limit, Result, Role};
 use stratus_store::{Account, ImageStore, OsType, Project, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Vm, Zone};
 use uuid::Uuid;
@@ -26,9 +25,6 @@ const HYPERVISORS: &[(&str, &[&str])] = &[
 
 /// Disk formats there are.
 const FORMATS: &[&str] = &["QCOW2", "RAW", "VHD", "ISO", "OVA", "VHDX", "BAREMETAL", "TAR", "VMDK"];
-
-/// How long a request waits for a template that comes quickly.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A template to be registered. `zones` empty: every zone.
 #[derive(Debug, Clone, Default)]
@@ -278,21 +274,6 @@ impl Engine {
         }
     }
 
-    /// Fetches off the request, which waits only while it is quick.
-    async fn fetch_for_a_moment(&self, call: &Call, places: &[TemplateStore]) {
-        let fetches = places.iter().map(|p| {
-            let (call, id) = (call.clone(), p.id);
-            tokio::spawn(async move {
-                if let Err(e) = call.template_fetch(&call, id).await {
-                    tracing::info!(row = id, error = %e, "a template did not come");
-                }
-            })
-        });
-        let all = futures::future::join_all(fetches);
-        // Late ones go on by themselves.
-        let _ = tokio::time::timeout(PATIENCE, all).await;
-    }
-
     /// Lists templates: one row a template and zone.
     pub async fn template_list(&self, call: &Call, ask: TemplateList) -> Result<Listing<TemplateInZone>> {
         if ask.filter == TemplateFilter::All && ask.id.is_none() && !call.caller.is_root() {
@@ -428,7 +409,7 @@ impl Engine {
         let stores = self.db.by_ids::<ImageStore>(going.iter().map(|p| p.store_id)).await?;
         // A store of the whole region has one copy for all its zones.
         for store in stores.values().filter(|s| !staying.iter().any(|p| p.store_id == s.id)) {
-            if let Some(driver) = self.drivers.store(&store.provider) {
+            if let Ok(driver) = self.image_driver(store).await {
                 driver.delete(&store.uuid, &template.uuid).await.map_err(|e| Error::Unavailable(e.to_string()))?;
             }
         }

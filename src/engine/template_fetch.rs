@@ -2,10 +2,13 @@
 //!
 //! A row is written before anything is fetched, so a server that starts again finds what was under way and fetches it once more;
 //! drivers answer a fetch of what they have at once.
+use crate::alert::AlertDraft;
 use crate::{Call, Engine, Level, Topic};
-use stratus_drivers::{SecondaryStorage, TemplateFacts};
+use std::pin::pin;
+use std::time::Duration;
+use stratus_drivers::{DriverError, FetchSpec, ObjectKind, SecondaryStorage, TemplateFacts};
 use stratus_model::{Error, Kind, Limit, Result};
-use stratus_store::{ImageStore, OsType, Query, Template, TemplateStore, Tx, UsageEvent};
+use stratus_store::{Cluster, ImageStore, OsType, Query, Template, TemplateStore, Tx, UsageEvent};
 use uuid::Uuid;
 
 /// The row waits for a driver to be asked.
@@ -16,6 +19,13 @@ pub const UNDER_WAY: &str = "DOWNLOAD_IN_PROGRESS";
 pub const DOWNLOADED: &str = "DOWNLOADED";
 /// It did not come; `error` says why.
 pub const FAILED: &str = "DOWNLOAD_ERROR";
+
+/// How long a request waits for a template that comes quickly.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often one looks how far a fetch has come, and whether it is still wanted.
+const LOOK: Duration = Duration::from_secs(1);
+/// `ALERT.STORAGE.MISC`.
+const STORAGE_MISC: i64 = 11;
 
 /// Writes the template of a fresh database; it arrives in a zone with the zone's first image store. After `seed_os_types`.
 pub async fn seed_templates(tx: &mut Tx, now: i64) -> Result<()> {
@@ -53,9 +63,14 @@ impl Engine {
         let there = Query::live().eq("zone_id", zone_id);
         let q = Query::live().eq("template_type", "BUILTIN").eq("state", "Active");
         let drivers = self.drivers.hypervisors().count();
+        let clusters = tx.find::<Cluster>(Query::live().eq("zone_id", zone_id)).await?;
+        // One for a hypervisor that nobody here drives would never come; one that no host of the zone has would be of no use.
+        let useless = |h: &str| match clusters.is_empty() {
+            true => self.drivers.host(h).is_none() || self.drivers.agents(h).is_some(),
+            false => !clusters.iter().any(|c| c.hypervisor.eq_ignore_ascii_case(h)),
+        };
         for template in tx.find::<Template>(q).await? {
-            // One for a hypervisor that nobody here drives would never come.
-            if drivers > 0 && template.hypervisor.as_deref().is_some_and(|h| self.drivers.host(h).is_none()) {
+            if drivers > 0 && template.hypervisor.as_deref().is_some_and(useless) {
                 continue;
             }
             if tx.count::<TemplateStore>(there.clone().eq("template_id", template.id)).await? == 0 {
@@ -66,16 +81,44 @@ impl Engine {
         Ok(())
     }
 
-    /// Fetches every template that is not where it should be, on one store or on all: after a store was added, and at start. What
-    /// does not come is logged and stays marked.
+    /// Fetches every template that is not where it should be, on one store or on all: after a store was added, and at start. Waits only
+    /// for those that come quickly; what does not come is logged and stays marked.
     pub async fn templates_take_up(&self, call: &Call, store_id: Option<i64>) -> Result<()> {
         let q = Query::live().within("state", [WAITING, UNDER_WAY]).eq_opt("store_id", store_id);
-        for row in self.db.find::<TemplateStore>(q).await? {
-            if let Err(e) = self.template_fetch(call, row.id).await {
-                tracing::warn!(template = row.template_id, store = row.store_id, error = %e, "a template was not fetched");
-            }
-        }
+        let rows = self.db.find::<TemplateStore>(q).await?;
+        self.fetch_for_a_moment(call, &rows).await;
         Ok(())
+    }
+
+    /// Fetches off the request, which waits only while it is quick.
+    pub(crate) async fn fetch_for_a_moment(&self, call: &Call, places: &[TemplateStore]) {
+        let fetches = places.iter().map(|p| {
+            let (call, id) = (call.clone(), p.id);
+            tokio::spawn(async move {
+                if let Err(e) = call.template_fetch(&call, id).await {
+                    tracing::warn!(row = id, error = %e, "a template did not come");
+                }
+            })
+        });
+        let all = futures::future::join_all(fetches);
+        // Late ones go on by themselves.
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+    }
+
+    /// What may come from a URL: so much, and from where.
+    pub(crate) fn fetch_spec(&self, object: &str, kind: ObjectKind, url: &str, format: &str, checksum: Option<&str>) -> FetchSpec {
+        let setting = if kind == ObjectKind::Volume { "storage.max.volume.upload.size" } else { "max.template.iso.size" };
+        let most = u64::try_from(self.settings.number(setting)).ok().filter(|n| *n > 0);
+        let inside = self.settings.text("secstorage.allowed.internal.sites").unwrap_or_default();
+        FetchSpec {
+            object: object.to_owned(),
+            kind,
+            url: url.to_owned(),
+            format: format.to_owned(),
+            checksum: checksum.map(str::to_owned),
+            most_bytes: most.map_or(u64::MAX, |gib| gib.saturating_mul(1 << 30)),
+            inside: inside.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect(),
+        }
     }
 
     /// Brings one template to one store. What goes wrong is written on the row and answered.
@@ -85,28 +128,70 @@ impl Engine {
             return Ok(());
         }
         let template = self.db.must::<Template>(row.template_id).await?;
-        let store = self.db.must::<ImageStore>(row.store_id).await?;
-        let none = || Error::Unavailable(format!("there is no driver for image stores of {} here", store.provider));
-        let driver = self.drivers.store(&store.provider).ok_or_else(none)?;
+        let (driver, store) = self.store_driver(row.store_id).await?;
         self.fetch_state(row_id, UNDER_WAY, None).await?;
+        let begun = format!("Template {} is being fetched", template.name);
+        self.fetch_event(call, &template, Level::Info, "TEMPLATE.DOWNLOAD.START", begun).await?;
         let url = template.url.clone().unwrap_or_default();
-        let got = match driver.fetch(&store.uuid, &template.uuid, &url).await {
+        let spec = self.fetch_spec(&template.uuid, ObjectKind::Template, &url, &template.format, template.checksum.as_deref());
+        let got = match self.fetch_watched(driver.as_ref(), &store, &row, &spec).await {
             Ok(facts) => self.arrived(call, &row, &template, facts).await,
             Err(e) => Err(Error::Unavailable(e.to_string())),
         };
         let Err(e) = got else { return Ok(()) };
-        // The store keeps nothing that nobody counts; a failure here leaves a file that the next fetch overwrites.
-        discard(driver.as_ref(), &store, &template).await;
-        self.fetch_state(row_id, FAILED, Some(e.to_string())).await?;
-        self.fetch_event(
-            call,
-            &template,
-            Level::Error,
-            "TEMPLATE.DOWNLOAD.FAILED",
-            format!("Template {} did not come: {e}", template.name),
-        )
-        .await?;
+        self.fetch_failed(call, driver.as_ref(), (&row, &store, &template), &e).await?;
         Err(e)
+    }
+
+    /// Writes down what did not come, and why.
+    async fn fetch_failed(
+        &self,
+        call: &Call,
+        driver: &dyn SecondaryStorage,
+        (row, store, template): (&TemplateStore, &ImageStore, &Template),
+        e: &Error,
+    ) -> Result<()> {
+        // The store keeps nothing that nobody counts; a failure here leaves a file that the next fetch overwrites.
+        discard(driver, store, template).await;
+        if self.db.must::<TemplateStore>(row.id).await?.removed.is_some() {
+            return Ok(());
+        }
+        self.fetch_state(row.id, FAILED, Some(e.to_string())).await?;
+        let text = format!("Template {} did not come: {e}", template.name);
+        let (kind, zone) = (STORAGE_MISC, Some(row.zone_id));
+        self.alert_raise(AlertDraft { kind, zone, text: text.clone(), ..Default::default() }).await?;
+        self.fetch_event(call, template, Level::Error, "TEMPLATE.DOWNLOAD.FAILED", text).await
+    }
+
+    /// Asks the driver, and while it is at it writes down how far it is; gives up when the template was deleted meanwhile.
+    async fn fetch_watched(
+        &self,
+        driver: &dyn SecondaryStorage,
+        store: &ImageStore,
+        row: &TemplateStore,
+        spec: &FetchSpec,
+    ) -> std::result::Result<TemplateFacts, DriverError> {
+        let mut fetch = pin!(driver.fetch(&store.uuid, spec));
+        let mut seen = row.percent;
+        loop {
+            tokio::select! {
+                got = &mut fetch => return got,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            match self.db.must::<TemplateStore>(row.id).await {
+                Ok(now) if now.removed.is_some() => return Err(DriverError::Failed("it was deleted meanwhile".into())),
+                _ => {}
+            }
+            let Ok(Some(percent)) = driver.progress(&store.uuid, &spec.object).await else { continue };
+            if seen != i64::from(percent) {
+                seen = percent.into();
+                let (id, set) = (row.id, vec![("percent", seen.into())]);
+                let q = Query::live().eq("id", id).eq("state", UNDER_WAY);
+                let wrote = self.db.write(move |tx| Box::pin(async move { tx.update::<TemplateStore>(q, set).await })).await;
+                // The figure is for people to look at; the next one may be written again.
+                wrote.map_or_else(|e| tracing::warn!(error = %e, "a percentage was not written"), drop);
+            }
+        }
     }
 
     /// Counts what came and opens the template.

@@ -1,7 +1,7 @@
 //! NICs that come and go while a VM lives, in advanced zones.
 use crate::saga::Saga;
 use crate::vm::{nic_of, wrong_state};
-use crate::vm_start::{ROUTER, from_driver, network_spec, nic_spec};
+use crate::vm_start::{from_driver, network_spec, nic_spec};
 use crate::{Call, Engine, saga};
 use serde::{Deserialize, Serialize};
 use stratus_model::{Error, Kind, Result, VmState};
@@ -130,7 +130,7 @@ async fn parts(call: &Call, plan: &OneNic) -> Result<Option<(Vm, Nic, Network)>>
 
 async fn prepare(call: &Call, plan: &mut OneNic) -> Result<()> {
     let Some((vm, nic, _)) = parts(call, plan).await? else { return Ok(()) };
-    let Some(driver) = call.drivers.network(ROUTER).filter(|_| vm.vm_state() == VmState::Running) else { return Ok(()) };
+    let Some(driver) = call.router_of_vm(&vm).await?.filter(|_| vm.vm_state() == VmState::Running) else { return Ok(()) };
     let (network, nic) = call.network_of(call, nic).await?;
     let network = network_spec(&network);
     driver.implement(&network).await.map_err(from_driver)?;
@@ -139,7 +139,7 @@ async fn prepare(call: &Call, plan: &mut OneNic) -> Result<()> {
 
 async fn release(call: &Call, plan: &mut OneNic) -> Result<()> {
     let Some((vm, nic, network)) = parts(call, plan).await? else { return Ok(()) };
-    let Some(driver) = call.drivers.network(ROUTER) else { return Ok(()) };
+    let Some(driver) = call.router_of_vm(&vm).await? else { return Ok(()) };
     driver.release(&network_spec(&network), &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)
 }
 

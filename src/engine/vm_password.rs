@@ -4,7 +4,7 @@
 //! only with the private half of the VM's SSH key: `getVMPassword`, EC2's `GetPasswordData` (VM-15, VM-17).
 use crate::saga::Saga;
 use crate::vm::wrong_state;
-use crate::vm_start::{ROUTER, from_driver, network_spec, nic_spec};
+use crate::vm_start::{from_driver, network_spec, nic_spec};
 use crate::{Call, Engine, saga};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -70,7 +70,7 @@ impl Engine {
     /// Puts a VM's waiting password where its guest fetches it; its default NIC is prepared by now.
     pub(crate) async fn password_deliver(&self, vm: &Vm) -> Result<()> {
         let Some(password) = self.password_waiting(vm)? else { return Ok(()) };
-        let Some(driver) = self.drivers.network(ROUTER) else { return Ok(()) };
+        let Some(driver) = self.router_of_vm(vm).await? else { return Ok(()) };
         let default = Query::live().eq("vm_id", vm.id).eq("is_default", true);
         let Some(nic) = self.db.find_one::<Nic>(default).await? else { return Ok(()) };
         let network = network_spec(&self.db.must::<Network>(nic.network_id).await?);

@@ -417,7 +417,7 @@ async fn delete_disks(call: &Call, plan: &mut StartVm) -> Result<()> {
 
 async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
-    let Some(driver) = call.drivers.network(ROUTER) else { return Ok(()) };
+    let Some(driver) = call.router_of_vm(&vm).await? else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
         let (row, nic) = call.network_of(call, nic).await?;
         let network = network_spec(&row);
@@ -492,7 +492,7 @@ impl Engine {
     /// Takes back what the network elements did for a VM's NICs.
     pub(crate) async fn nics_release(&self, vm: i64) -> Result<()> {
         let vm = self.db.must::<Vm>(vm).await?;
-        let Some(driver) = self.drivers.network(ROUTER) else { return Ok(()) };
+        let Some(driver) = self.router_of_vm(&vm).await? else { return Ok(()) };
         for nic in self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
             let network = network_spec(&self.db.must::<Network>(nic.network_id).await?);
             driver.release(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use std::borrow::Cow::{Borrowed, Owned};
 use std::sync::atomic::Ordering;
 use stratus_drivers::{
-    DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
 
 type Done<T = ()> = Result<T, DriverError>;
@@ -34,6 +34,13 @@ impl Host for Sim {
     }
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Done<VmReport> {
         self.run(Op::Migrate, &[from, to, &vm.name], || self.vm_migrate(from, to, vm)).await
+    }
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {
+        self.run(Op::Migrate, &[from, to, &vm.name], || {
+            disks.iter().try_for_each(|(here, there)| self.disk_follow(here, there))?;
+            self.vm_migrate(from, to, vm)
+        })
+        .await
     }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
         self.run(Op::Scale, &[host, &vm.name], || self.vm_scale(host, vm)).await

@@ -1,9 +1,9 @@
 //! Everything there is, in a form to compare with what the store believes.
 use crate::Sim;
-use crate::world::{Disk, HostState, Lease, Object, ObjectKind, Vm};
+use crate::world::{Disk, HostState, Lease, Object, Vm};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use stratus_drivers::{GroupRule, PowerState, PublicSet};
+use stratus_drivers::{GroupRule, ObjectKind, PowerState, PublicSet};
 
 /// The world at one moment. It is taken shard by shard: take it when nothing moves, or expect to see a move half done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,10 +86,10 @@ pub struct DiskEntry {
     pub identity: String,
 }
 
-/// A template or snapshot on a store.
+/// A template, snapshot or uploaded volume on a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectEntry {
-    /// Which of the two.
+    /// Which of them.
     pub kind: ObjectKind,
     /// Identity of its bytes.
     pub identity: String,

@@ -24,6 +24,7 @@ mod disturb;
 mod events;
 mod fault;
 mod host;
+mod images;
 mod inventory;
 mod journal;
 mod r#move;
@@ -35,6 +36,7 @@ mod url;
 mod world;
 
 use fault::{Faults, Verdict};
+use images::Images;
 use journal::Journal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,7 +49,6 @@ pub use disturb::{Disturbance, DisturbanceError};
 pub use fault::{Fault, FaultKind, Op};
 pub use inventory::{DiskEntry, HostEntry, Inventory, LeaseEntry, ObjectEntry, RulesEntry, VmEntry};
 pub use journal::OpenError;
-pub use world::ObjectKind;
 
 /// What a simulated thing is made of when its URL does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +86,7 @@ pub struct Sim {
     defaults: SimDefaults,
     world: World,
     journal: Journal,
+    images: Images,
     faults: Faults,
     double_starts: AtomicU64,
 }
@@ -98,12 +100,16 @@ impl Sim {
     /// As [`Sim::open`], with other defaults for what is connected from now on.
     pub fn open_with(path: Option<PathBuf>, defaults: SimDefaults) -> Result<Arc<Self>, OpenError> {
         let mut world = World::default();
+        let images = path.as_ref().and_then(|p| p.parent()).map(|dir| dir.join("images"));
         let journal = match path {
             Some(path) => Journal::open(path, &mut world)?,
             None => Journal::none(),
         };
         let double_starts = AtomicU64::new(world.double_starts);
-        Ok(Arc::new(Self { defaults, world, journal, faults: Faults::default(), double_starts }))
+        let images = Images::open(images)?;
+        let sim = Self { defaults, world, journal, images, faults: Faults::default(), double_starts };
+        sim.images_sweep();
+        Ok(Arc::new(sim))
     }
 
     /// How often a VM was asked to start on one host while it ran on another. A correct engine keeps this at 0.

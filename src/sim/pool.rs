@@ -1,14 +1,14 @@
-//! Primary storage: pools and disks. A disk is thin and has an identity in the place of bytes.
+//! Primary storage: pools and disks. A disk is thin; whether it has bytes is said by its identity (`images.rs`).
 use crate::Sim;
 use crate::fault::Op;
 use crate::url::Query;
-use crate::world::{Disk, Object, ObjectKind, Pool, Record};
+use crate::world::{Disk, Object, Pool, Record};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow::Borrowed;
 use std::collections::HashMap;
 use std::fmt::Write;
-use stratus_drivers::{DiskRef, DriverError, PrimaryStorage, StorageUse, TemplateFacts};
+use stratus_drivers::{DiskRef, DriverError, ObjectKind, PrimaryStorage, StorageUse, TemplateFacts};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -21,12 +21,12 @@ impl PrimaryStorage for Sim {
         self.run(Op::PoolDisconnect, &[pool], || self.pool_disconnect(pool)).await
     }
     async fn create(&self, disk: &DiskRef) -> Done {
-        let empty = || (0, identity("nothing written"));
-        self.run(Op::DiskCreate, &[&disk.pool, &disk.path], || self.disk_create(disk, empty())).await
+        self.run(Op::DiskCreate, &[&disk.pool, &disk.path], || self.disk_create(disk, (0, identity(EMPTY)))).await
     }
     async fn create_from_template(&self, disk: &DiskRef, template: &str) -> Done {
         self.run(Op::DiskFromTemplate, &[&disk.pool, &disk.path, template], || {
-            let source = self.world.stores.find(|store| store.objects.get(template).and_then(bytes_of(ObjectKind::Template)));
+            let _stays = self.images.stay();
+            let source = self.world.stores.find(|store| store.objects.get(template).and_then(bytes_of(&[ObjectKind::Template])));
             let source = source.ok_or_else(|| DriverError::Missing(format!("template {template}")))?;
             self.disk_create(disk, source)
         })
@@ -46,6 +46,7 @@ impl PrimaryStorage for Sim {
     }
     async fn snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
         self.run(Op::Snapshot, &[&disk.pool, &disk.path, snapshot, store], || {
+            let _stays = self.images.stay();
             let facts = self.with_disk(&disk.pool, &disk.path, |_, there| {
                 let Disk { bytes, physical, identity, .. } = there;
                 Ok(TemplateFacts { virtual_bytes: *bytes, physical_bytes: *physical, checksum: identity.clone() })
@@ -56,7 +57,9 @@ impl PrimaryStorage for Sim {
     }
     async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done {
         self.run(Op::DiskFromSnapshot, &[&disk.pool, &disk.path, snapshot, store], || {
-            let source = self.with_store(store, |store| store.objects.get(snapshot).and_then(bytes_of(ObjectKind::Snapshot)))?;
+            let _stays = self.images.stay();
+            let kinds = [ObjectKind::Snapshot, ObjectKind::Volume];
+            let source = self.with_store(store, |store| store.objects.get(snapshot).and_then(bytes_of(&kinds)))?;
             let source = source.ok_or_else(|| DriverError::Missing(format!("snapshot {snapshot} on store {store}")))?;
             self.disk_create(disk, source)
         })
@@ -73,9 +76,12 @@ pub(crate) fn identity(of: &str) -> String {
     })
 }
 
-/// What a disk takes from an object of this kind: its physical size and identity.
-fn bytes_of(kind: ObjectKind) -> impl Fn(&Object) -> Option<(u64, String)> {
-    move |object| (object.kind == kind).then(|| (object.facts.physical_bytes, object.facts.checksum.clone()))
+/// Of this a disk is made to which nothing was written.
+pub(crate) const EMPTY: &str = "nothing written";
+
+/// What a disk takes from an object of one of these kinds: its physical size and identity.
+fn bytes_of(kinds: &[ObjectKind]) -> impl Fn(&Object) -> Option<(u64, String)> {
+    move |object| kinds.contains(&object.kind).then(|| (object.facts.physical_bytes, object.facts.checksum.clone()))
 }
 
 /// The pool, if it was added.
@@ -107,7 +113,7 @@ impl Sim {
     }
 
     /// Makes a disk from (physical size, identity). One that is there stays as it is: its VM may have written to it since.
-    fn disk_create(&self, disk: &DiskRef, (physical, identity): (u64, String)) -> Done {
+    pub(crate) fn disk_create(&self, disk: &DiskRef, (physical, identity): (u64, String)) -> Done {
         let DiskRef { pool, path, bytes } = disk;
         self.world.pools.with(pool, |pools| {
             let state = known(pools, pool)?;
@@ -133,14 +139,17 @@ impl Sim {
 
     fn disk_delete(&self, disk: &DiskRef) -> Done {
         let DiskRef { pool, path, .. } = disk;
-        self.world.pools.with(pool, |pools| {
+        let gone = self.world.pools.with(pool, |pools| {
             let state = known(pools, pool)?;
             if state.disks.contains_key(path) {
                 self.note(&Record::DiskGone { pool: Borrowed(pool), path: Borrowed(path) })?;
-                state.take(path);
             }
-            Ok(())
-        })
+            Ok(state.take(path))
+        })?;
+        if let Some(disk) = gone {
+            self.images_released(disk.kept.values().chain([&disk.identity]));
+        }
+        Ok(())
     }
 
     fn disk_resize(&self, disk: &DiskRef) -> Done {
@@ -208,26 +217,41 @@ impl Sim {
 
     /// Gives a disk the bytes that it had at a VM snapshot.
     pub(crate) fn disk_revert(&self, pool: &str, path: &str, snapshot: &str) -> Done {
-        self.with_disk(pool, path, |sim, disk| {
-            let Some(then) = disk.kept.get(snapshot).cloned() else { return Ok(()) };
-            sim.disk_change(&Self::at(pool, path), disk, |d| d.identity = then).map(drop)
-        })
+        let was = self.with_disk(pool, path, |sim, disk| {
+            let Some(then) = disk.kept.get(snapshot).cloned() else { return Ok(None) };
+            let was = disk.identity.clone();
+            sim.disk_change(&Self::at(pool, path), disk, |d| d.identity = then).map(|_| Some(was))
+        })?;
+        self.images_released(was.iter());
+        Ok(())
     }
 
     /// Forgets a VM snapshot of a disk.
     pub(crate) fn disk_forget(&self, pool: &str, path: &str, snapshot: &str) -> Done {
-        self.with_disk(pool, path, |sim, disk| match disk.kept.contains_key(snapshot) {
-            true => sim.disk_change(&Self::at(pool, path), disk, |d| drop(d.kept.remove(snapshot))).map(drop),
-            false => Ok(()),
-        })
+        let was = self.with_disk(pool, path, |sim, disk| match disk.kept.get(snapshot).cloned() {
+            Some(was) => sim.disk_change(&Self::at(pool, path), disk, |d| drop(d.kept.remove(snapshot))).map(|_| Some(was)),
+            None => Ok(None),
+        })?;
+        self.images_released(was.iter());
+        Ok(())
     }
 
-    /// Writes to a disk, as its guest would: it has another identity afterwards, which is the answer.
+    /// Writes to a disk, as its guest would: it has another, made-up identity afterwards, which is the answer.
     pub fn scribble(&self, disk: &DiskRef) -> Result<String, DriverError> {
-        self.with_disk(&disk.pool, &disk.path, |sim, there| {
-            let fresh = identity(&format!("{} {} {}", disk.pool, disk.path, there.identity));
-            Ok(sim.disk_change(disk, there, |there| there.identity = fresh)?.identity.clone())
-        })
+        let (was, is) = self.with_disk(&disk.pool, &disk.path, |sim, there| {
+            let was = there.identity.clone();
+            let fresh = identity(&format!("{} {} {was}", disk.pool, disk.path));
+            Ok((was, sim.disk_change(disk, there, |there| there.identity = fresh)?.identity.clone()))
+        })?;
+        self.images_released([&was].into_iter());
+        Ok(is)
+    }
+
+    /// The same disk in another place, the VM that uses it being under way there.
+    pub(crate) fn disk_follow(&self, from: &DiskRef, to: &DiskRef) -> Done {
+        let _stays = self.images.stay();
+        let source = self.with_disk(&from.pool, &from.path, |_, there| Ok((there.physical, there.identity.clone())))?;
+        self.disk_create(to, source)
     }
 }
 

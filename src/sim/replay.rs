@@ -83,14 +83,14 @@ impl World {
             Record::Pool { pool, total } => self.pools.with(&pool, |pools| pools.entry(pool.to_string()).or_default().total = total),
             Record::PoolGone { pool } => self.pools.with(&pool, |pools| drop(pools.remove(&*pool))),
             Record::Disk { pool, path, disk } => on_pool(&pool, &mut |state| state.put(&path, (*disk).clone()))?,
-            Record::DiskGone { pool, path } => on_pool(&pool, &mut |state| state.take(&path))?,
+            Record::DiskGone { pool, path } => on_pool(&pool, &mut |state| drop(state.take(&path)))?,
             Record::Store { store, total } => {
                 self.stores.with(&store, |stores| stores.entry(store.to_string()).or_default().total = total);
             }
             Record::Object { store, object, is } => {
                 on_store(&store, &mut |state| state.put(&object, (*is).clone()))?;
             }
-            Record::ObjectGone { store, object } => on_store(&store, &mut |state| state.take(&object))?,
+            Record::ObjectGone { store, object } => on_store(&store, &mut |state| drop(state.take(&object)))?,
             _ => {}
         }
         Ok(())

@@ -1,32 +1,33 @@
-//! Secondary storage: templates and snapshots.
+//! Secondary storage: templates, snapshots and uploaded volumes.
 use crate::Sim;
 use crate::fault::Op;
 use crate::pool::identity;
-use crate::url::Query;
-use crate::world::{Object, ObjectKind, Record, Store};
+use crate::url::{Query, is_simulated};
+use crate::world::{Object, Record, Store};
 use async_trait::async_trait;
 use std::borrow::Cow::Borrowed;
-use stratus_drivers::{DriverError, SecondaryStorage, StorageUse, TemplateFacts};
+use stratus_drivers::{DriverError, FetchSpec, ObjectKind, ObjectReader, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts};
 
 type Done<T = ()> = Result<T, DriverError>;
 
 #[async_trait]
 impl SecondaryStorage for Sim {
-    async fn connect(&self, store: &str, url: &str) -> Done<StorageUse> {
+    async fn connect(&self, store: &str, url: &str, _: &StoreDetails) -> Done<StorageUse> {
         self.run(Op::StoreConnect, &[store, url], || self.store_connect(store, url)).await
     }
-    async fn fetch(&self, store: &str, template: &str, url: &str) -> Done<TemplateFacts> {
-        self.run(Op::Fetch, &[store, template, url], || {
-            // The query of a template's URL belongs to the server that has it.
-            Query::of(url)?;
-            let virtual_bytes = self.defaults.template_bytes;
-            let facts = TemplateFacts { virtual_bytes, physical_bytes: virtual_bytes / 4, checksum: identity(url) };
-            self.object_put(store, template, Object { kind: ObjectKind::Template, facts })
-        })
-        .await
+    async fn fetch(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
+        let there = self.run(Op::Fetch, &[store, &what.object, &what.url], || self.fetch_known(store, what)).await?;
+        match there {
+            Some(facts) => Ok(facts),
+            None => self.fetch_bytes(store, what).await,
+        }
+    }
+    async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
+        Ok(self.images.progress(store, object))
     }
     async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
         self.run(Op::TemplateFromSnapshot, &[store, template, snapshot], || {
+            let _stays = self.images.stay();
             let facts = self.with_store(store, |store| {
                 // Asked again after the snapshot went away, the template that was made from it is still the answer.
                 let made = store.objects.get(template).filter(|object| object.kind == ObjectKind::Template);
@@ -40,12 +41,24 @@ impl SecondaryStorage for Sim {
     }
     async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
         self.run(Op::ObjectDuplicate, &[store, object, copy], || {
+            let _stays = self.images.stay();
             // Asked again after the first one went away, the copy is still the answer.
-            let found = self.with_store(store, |store| store.objects.get(copy).or(store.objects.get(object)).cloned())?;
-            let found = found.ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))?;
+            let found = self.object(store, copy).or_else(|_| self.object(store, object))?;
             self.object_put(store, copy, found)
         })
         .await
+    }
+    async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
+        self.run(Op::ObjectCopy, &[from, object, to], || {
+            let _stays = self.images.stay();
+            let found = self.object(from, object)?;
+            self.object_put(to, object, found)
+        })
+        .await
+    }
+    async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
+        let found = self.run(Op::ObjectOpen, &[store, object], || self.object(store, object)).await?;
+        self.images.read(&found.facts).await
     }
     async fn delete(&self, store: &str, object: &str) -> Done {
         self.run(Op::ObjectDelete, &[store, object], || self.object_delete(store, object)).await
@@ -69,6 +82,47 @@ impl Sim {
         })
     }
 
+    /// What needs no fetching: an object that is there, or one whose URL is of the simulated world.
+    fn fetch_known(&self, store: &str, what: &FetchSpec) -> Done<Option<TemplateFacts>> {
+        let there =
+            self.with_store(store, |store| store.objects.get(&what.object).filter(|o| o.kind == what.kind).map(|o| o.facts.clone()))?;
+        if there.is_some() {
+            return Ok(there);
+        }
+        // The query of a template's URL belongs to the server that has it.
+        Query::of(&what.url)?;
+        if !is_simulated(&what.url) {
+            return Ok(None);
+        }
+        let virtual_bytes = self.defaults.template_bytes;
+        let facts = TemplateFacts { virtual_bytes, physical_bytes: virtual_bytes / 4, checksum: identity(&what.url) };
+        self.object_put(store, &what.object, Object { kind: what.kind, facts }).map(Some)
+    }
+
+    /// Brings real bytes: first the file, then the record that names it.
+    async fn fetch_bytes(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
+        let brought = self.images.bring(store, what).await?;
+        let bytes = brought.bytes;
+        let virtual_bytes = brought.image.virtual_bytes(bytes);
+        let facts = TemplateFacts { virtual_bytes, physical_bytes: bytes, checksum: brought.digest.to_string() };
+        let keep = || {
+            let _stays = self.images.stay();
+            brought.file.keep(&brought.digest.hex)?;
+            self.object_put(store, &what.object, Object { kind: what.kind, facts: facts.clone() })
+        };
+        // Renaming and two flushes: short, and rare enough to hold one thread of the runtime.
+        let put = keep();
+        if put.is_err() {
+            self.images_released([&facts.checksum].into_iter());
+        }
+        put
+    }
+
+    fn object(&self, store: &str, object: &str) -> Done<Object> {
+        let found = self.with_store(store, |store| store.objects.get(object).cloned())?;
+        found.ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))
+    }
+
     pub(crate) fn with_store<T>(&self, store: &str, ask: impl FnOnce(&Store) -> T) -> Done<T> {
         self.world.stores.with(store, |stores| stores.get(store).map(ask)).ok_or_else(|| unknown(store))
     }
@@ -82,7 +136,7 @@ impl Sim {
                 Some(there) if there.kind != object.kind => {
                     return Err(DriverError::Failed(format!("{name} is there already, as a {:?}", there.kind)));
                 }
-                Some(there) if there.kind == ObjectKind::Snapshot || there.facts == facts => return Ok(there.facts.clone()),
+                Some(there) if there.kind != ObjectKind::Template || there.facts == facts => return Ok(there.facts.clone()),
                 _ => {}
             }
             let free = state.total.saturating_sub(state.used);
@@ -97,13 +151,14 @@ impl Sim {
     }
 
     fn object_delete(&self, store: &str, object: &str) -> Done {
-        self.world.stores.with(store, |stores| {
+        let gone = self.world.stores.with(store, |stores| {
             let state = stores.get_mut(store).ok_or_else(|| unknown(store))?;
             if state.objects.contains_key(object) {
                 self.note(&Record::ObjectGone { store: Borrowed(store), object: Borrowed(object) })?;
-                state.take(object);
             }
-            Ok(())
-        })
+            Ok(state.take(object))
+        })?;
+        self.images_released(gone.iter().map(|object| &object.facts.checksum));
+        Ok(())
     }
 }

@@ -2,6 +2,22 @@
 use std::collections::BTreeMap;
 use stratus_drivers::DriverError;
 
+/// Names that stand for no machine, so that what they offer can only be simulated: our own `sim`, and those that RFC 2606 and RFC 6761
+/// set aside for documentation and tests.
+const NOWHERE: [&str; 7] = ["sim", "example", "test", "invalid", "example.com", "example.org", "example.net"];
+
+/// Whether a URL is of the simulated world, from which templates come without being fetched.
+pub(crate) fn is_simulated(url: &str) -> bool {
+    let (scheme, rest) = url.trim().split_once("://").unwrap_or_default();
+    if matches!(scheme, "builtin" | "sim") {
+        return true;
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_end_matches('.').to_ascii_lowercase();
+    NOWHERE.iter().any(|name| host.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.')))
+}
+
 /// The query of a URL, from which known keys are taken; what is left over is refused.
 pub(crate) struct Query<'a> {
     url: &'a str,
@@ -62,6 +78,25 @@ impl<'a> Query<'a> {
         match self.values.keys().next() {
             Some(key) => Err(DriverError::Failed(format!("URL `{}`: `{key}` is not a key that the simulator knows", self.url))),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_simulated;
+
+    #[test]
+    fn only_names_of_nobody_are_simulated() {
+        for url in
+            ["builtin://centos", "http://sim/a", "https://images.sim:8080/a?b", "http://EXAMPLE.org/a", "http://a:b@x.example.com./a"]
+        {
+            assert!(is_simulated(url), "{url}");
+        }
+        for url in
+            ["http://simple/a", "http://10.0.0.1/sim", "http://example.org.evil.io/a", "http://notexample.com/a", "http://localhost/a"]
+        {
+            assert!(!is_simulated(url), "{url}");
         }
     }
 }

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use stratus_drivers::{DriverError, GroupMembers, HostFacts, NetworkSpec, NicRules, PowerState, PublicSet, TemplateFacts, VmSpec};
+use stratus_drivers::{
+    DriverError, GroupMembers, HostFacts, NetworkSpec, NicRules, ObjectKind, PowerState, PublicSet, TemplateFacts, VmSpec,
+};
 
 const SHARDS: usize = 64;
 
@@ -126,14 +128,14 @@ impl Pool {
     }
 
     /// Takes a disk from the pool.
-    pub fn take(&mut self, path: &str) {
-        if let Some(disk) = self.disks.remove(path) {
-            self.used -= disk.physical;
-        }
+    pub fn take(&mut self, path: &str) -> Option<Disk> {
+        let disk = self.disks.remove(path)?;
+        self.used -= disk.physical;
+        Some(disk)
     }
 }
 
-/// A disk: instead of bytes it has an identity.
+/// A disk. Its identity is the checksum of its bytes where it has any (`images.rs`), else a made-up one.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Disk {
     pub bytes: u64,
@@ -164,23 +166,14 @@ impl Store {
     }
 
     /// Takes an object from the store.
-    pub fn take(&mut self, name: &str) {
-        if let Some(object) = self.objects.remove(name) {
-            self.used -= object.facts.physical_bytes;
-        }
+    pub fn take(&mut self, name: &str) -> Option<Object> {
+        let object = self.objects.remove(name)?;
+        self.used -= object.facts.physical_bytes;
+        Some(object)
     }
 }
 
-/// What an object on a store is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ObjectKind {
-    /// A template or ISO.
-    Template,
-    /// A snapshot.
-    Snapshot,
-}
-
-/// A template or snapshot; the checksum is the identity of its bytes.
+/// A template, snapshot or uploaded volume; the checksum is the identity of its bytes.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Object {
     pub kind: ObjectKind,

@@ -1,4 +1,5 @@
 mod addresses;
+mod agents;
 mod bad_input;
 mod clients;
 mod cloud;
@@ -6,6 +7,7 @@ mod command_line;
 mod compute;
 mod console;
 mod full_disk;
+mod heartbeats;
 mod inputs;
 mod kill;
 mod life;

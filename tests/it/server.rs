@@ -48,6 +48,7 @@ impl Server {
         let mut child = stratus()
             .args(["serve", "--native-port", "0", "--aws-port", "0", "--integration-port", "0", "--data-dir"])
             .arg(dir.path())
+            .args(if options.contains(&"--agent-port") { &[][..] } else { &["--agent-port", "0"] })
             .args(options)
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -42,8 +42,12 @@ impl Run for AddHost {
             tags: self.hosttags.unwrap_or_default(),
             allocation_state: self.allocationstate,
         };
-        let host = call.host_add(call, ask).await?;
-        Ok(Answer::list(1, views::host::of(call, vec![host], Groups::ALL).await?))
+        let added = call.host_add(call, ask).await?;
+        let mut shown = views::host::of(call, vec![added.host], Groups::ALL).await?;
+        if let (Some(host), Some(token)) = (shown.first_mut(), added.token) {
+            host.agenttoken = Some(token.reveal().to_owned());
+        }
+        Ok(Answer::list(1, shown))
     }
 }
 

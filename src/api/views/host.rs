@@ -96,6 +96,8 @@ pub struct Host {
     pub hypervisorversion: Option<String>,
     /// whether the host is kept for HA restarts
     pub hahost: Option<bool>,
+    /// the one-time token for the host's agent; shown once, by addHost
+    pub agenttoken: Option<String>,
 }
 
 /// A host that a VM could move to.
@@ -140,6 +142,9 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Host>, groups: Groups) -> R
         let q = store::Query::all().within("host_id", rows.iter().map(|h| h.id));
         capacities.extend(call.db.find::<store::HostCapacity>(q).await?.into_iter().map(|c| (c.host_id, c)));
     }
+    let agents = store::Query::live().within("uuid", rows.iter().map(|h| h.uuid.as_str()));
+    let agents = call.db.find::<store::Agent>(agents).await?;
+    let mut versions: HashMap<String, Option<String>> = agents.into_iter().map(|a| (a.uuid, a.version)).collect();
     let ha_tag = call.settings.text("ha.tag").filter(|t| !t.is_empty());
     let mut views = Vec::with_capacity(rows.len());
     for h in rows {
@@ -152,6 +157,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Host>, groups: Groups) -> R
             podname: pod.map(|p| p.name.clone()),
             clusterid: cluster.map(|c| c.uuid.clone()),
             clustername: cluster.map(|c| c.name.clone()),
+            version: versions.remove(&h.uuid).flatten(),
             clustertype: cluster.map(|c| c.cluster_type.clone()),
             oscategoryid: family.map(|c| c.uuid.clone()),
             oscategoryname: family.map(|c| c.name.clone()),

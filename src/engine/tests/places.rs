@@ -93,7 +93,7 @@ impl Cloud {
             tags: vec!["fast".into()],
             allocation_state: None,
         };
-        self.call.host_add(&self.call, ask).await
+        self.call.host_add(&self.call, ask).await.map(|added| added.host)
     }
     async fn pool(&self, zone: &Zone, pod: Option<&Pod>, cluster: Option<&Cluster>, url: &str) -> Result<StoragePool, Error> {
         let ask = PoolCreate {

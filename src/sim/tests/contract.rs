@@ -20,7 +20,10 @@ async fn conforms(sim: Arc<Sim>) {
         pool_url: "nfs://sim/p9?size=100G".into(),
         store: "s9".into(),
         store_url: "nfs://sim/s9".into(),
+        store_details: Default::default(),
         template_url: TEMPLATE.into(),
+        template_format: "QCOW2".into(),
+        inside: Vec::new(),
         disk_bytes: 2 * GIB,
         write: Some(&write),
     };

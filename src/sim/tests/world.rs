@@ -1,10 +1,18 @@
 //! Small worlds for the tests.
 use std::sync::Arc;
-use stratus_drivers::{DiskRef, DiskSpec, Host, NetworkSpec, NicSpec, PrimaryStorage, SecondaryStorage, VmSpec};
+use stratus_drivers::{
+    DiskRef, DiskSpec, FetchSpec, Host, NetworkSpec, NicSpec, ObjectKind, PrimaryStorage, SecondaryStorage, StoreDetails, VmSpec,
+};
 use stratus_sim::Sim;
 
 pub const GIB: u64 = 1 << 30;
 pub const TEMPLATE: &str = "http://example.org/tiny.qcow2";
+
+/// A template to be brought from a URL.
+pub fn wanted(object: &str, url: &str) -> FetchSpec {
+    let (object, url, format) = (object.to_owned(), url.to_owned(), "QCOW2".to_owned());
+    FetchSpec { object, kind: ObjectKind::Template, url, format, checksum: None, most_bytes: 1 << 40, inside: Vec::new() }
+}
 
 pub fn disk(path: &str) -> DiskRef {
     DiskRef { pool: "p0".into(), path: path.into(), bytes: 2 * GIB }
@@ -64,8 +72,8 @@ pub async fn furnish(sim: &Arc<Sim>) {
         Host::connect(&**sim, host, &format!("http://sim/c0/{host}")).await.unwrap();
     }
     PrimaryStorage::connect(&**sim, "p0", "nfs://sim/primary").await.unwrap();
-    SecondaryStorage::connect(&**sim, "s0", "nfs://sim/secondary").await.unwrap();
-    sim.fetch("s0", "t0", TEMPLATE).await.unwrap();
+    SecondaryStorage::connect(&**sim, "s0", "nfs://sim/secondary", &StoreDetails::new()).await.unwrap();
+    sim.fetch("s0", &wanted("t0", TEMPLATE)).await.unwrap();
     for number in 1..=3 {
         sim.create_from_template(&disk(&format!("root-{number}")), "t0").await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! One declaration a table. Columns that say what they are by name carry no comment; the relations between them are model.md's.
 #![allow(missing_docs, reason = "a column's name is the native API's word for it; units and odd ones are commented")]
+mod agents;
 mod compute;
 mod console;
 mod disks;
@@ -11,6 +12,7 @@ mod who;
 mod wires;
 mod work;
 
+pub use agents::*;
 pub use compute::*;
 pub use console::*;
 pub use disks::*;
@@ -31,6 +33,8 @@ fn info<T: Table>() -> TableInfo {
 /// Every table there is: what the schema-parity test walks, and what `stratus admin dump` writes.
 pub fn tables() -> Vec<TableInfo> {
     vec![
+        info::<Agent>(),
+        info::<AgentAuthority>(),
         info::<Domain>(),
         info::<Account>(),
         info::<User>(),

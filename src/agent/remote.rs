@@ -1,0 +1,379 @@
+//! The hub as the drivers' traits: each call goes to the agent that it is for.
+//!
+//! A host's calls go to its agent. A disk's go to the host that runs its VM, else to one that reaches the pool; a store's to one that
+//! reaches the store. A network has a home: one agent that serves it, which it remembers on its own disk and tells any server.
+use crate::ask::Ask;
+use crate::hub::{Hub, What};
+use crate::session::Session;
+use async_trait::async_trait;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use stratus_drivers::{
+    ByteStream, DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules, NicSpec,
+    ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+};
+
+use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
+
+type Done<T = ()> = Result<T, DriverError>;
+
+/// What a stream's two ends in this process hold between them.
+const PIPE: usize = 64 << 10;
+
+impl Hub {
+    /// Sees that a host reaches what a VM needs.
+    async fn furnish(&self, host: &str, session: &Session, vm: &VmSpec) -> Done {
+        for disk in &vm.disks {
+            self.ensure(What::Pool, &disk.pool, host, session).await?;
+        }
+        match &vm.iso {
+            Some(iso) => self.ensure(What::Store, &iso.store, host, session).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes ready the host that a VM moves to. One that is not here is the driver's to refuse.
+    async fn make_way(&self, to: &str, vm: &VmSpec) -> Done {
+        match self.session(to) {
+            Ok(target) => self.furnish(to, &target, vm).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn at_disk(&self, disk: &DiskRef) -> Done<(String, Arc<Session>)> {
+        let holder = self.atlas().holder(&disk.pool, &disk.path).await;
+        self.at(What::Pool, &disk.pool, &disk.path, holder).await
+    }
+
+    /// Sees that a host reaches the stores of which one has the template that it is about to need. That another one is away is not
+    /// this template's trouble.
+    async fn reach_stores(&self, host: &str, session: &Session) {
+        for store in self.atlas().stores_of(host).await {
+            if let Err(e) = self.ensure(What::Store, &store, host, session).await {
+                tracing::warn!(host, store, error = %e, "a host does not reach an image store");
+            }
+        }
+    }
+
+    async fn at_store(&self, store: &str, object: &str) -> Done<Arc<Session>> {
+        Ok(self.at(What::Store, store, object, None).await?.1)
+    }
+
+    /// The host that serves a network; none when none does. Where an agent that could be it is away, nobody can know.
+    async fn home(&self, network: &str) -> Done<Option<String>> {
+        if let Some(home) = self.state().homes.get(network).cloned() {
+            return Ok(Some(home));
+        }
+        let mut away_too = None;
+        for host in self.network_hosts(network).await {
+            match self.seat(&host).await {
+                Ok(session) => {
+                    let serves: Vec<String> = session.ask(Ask::Networks).await?;
+                    if serves.iter().any(|n| n == network) {
+                        self.state().homes.insert(network.to_owned(), host.clone());
+                        return Ok(Some(host));
+                    }
+                }
+                Err(e) if !self.atlas().given_up(&host).await => away_too = Some(e),
+                Err(_) => {}
+            }
+        }
+        away_too.map_or(Ok(None), Err)
+    }
+
+    async fn network_hosts(&self, network: &str) -> Vec<String> {
+        let told = self.atlas().network_hosts(network).await;
+        if told.is_empty() { self.state().seats.keys().cloned().collect() } else { told }
+    }
+
+    /// The agent that serves a network, or is to: where none does, the one with the fewest.
+    async fn home_or_new(&self, network: &str) -> Done<(String, Arc<Session>)> {
+        if let Some(home) = self.home(network).await? {
+            match self.seat(&home).await {
+                Ok(session) => return Ok((home, session)),
+                Err(e) if !self.atlas().given_up(&home).await => return Err(e),
+                Err(_) => drop(self.state().homes.remove(network)),
+            }
+        }
+        let hosts = self.network_hosts(network).await;
+        let chosen = {
+            let state = self.state();
+            let load = |host: &String| state.homes.values().filter(|home| *home == host).count();
+            hosts.into_iter().filter(|h| state.seats.get(h).is_some_and(|s| !s.session.is_closed())).min_by_key(load)
+        };
+        let host = chosen.ok_or_else(|| DriverError::Unreachable("every host that could serve the network".into()))?;
+        let session = self.session(&host)?;
+        Ok((host, session))
+    }
+
+    /// The agent that serves a network; none when none does.
+    async fn at_home(&self, network: &NetworkSpec) -> Done<Option<Arc<Session>>> {
+        match self.home(&network.uuid).await? {
+            Some(home) => self.seat(&home).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn must_at_home(&self, network: &NetworkSpec) -> Done<Arc<Session>> {
+        let down = || DriverError::Failed(format!("network {} is not up", network.uuid));
+        self.at_home(network).await?.ok_or_else(down)
+    }
+
+    async fn on(&self, host: &str, ask: Ask) -> Done {
+        self.seat(host).await?.ask(ask).await
+    }
+}
+
+/// This end of a new stream, and its number. It is there before it is asked for: the first bytes may come with the answer.
+fn pipe(session: &Arc<Session>) -> (DuplexStream, u64) {
+    let (near, far) = tokio::io::duplex(PIPE);
+    let stream = session.stream_number();
+    session.stream(stream, Box::new(far));
+    (near, stream)
+}
+
+/// Reads so many bytes; fewer, because a connection was lost, are an error and not an end.
+struct Whole {
+    from: DuplexStream,
+    left: u64,
+}
+
+impl AsyncRead for Whole {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.from).poll_read(cx, into))?;
+        let n = (into.filled().len() - before) as u64;
+        if n == 0 && self.left > 0 && into.remaining() > 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.left = self.left.saturating_sub(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait]
+impl Host for Hub {
+    async fn connect(&self, host: &str, url: &str) -> Done<HostFacts> {
+        self.seat(host).await?.ask(Ask::HostConnect { host: host.into(), url: url.into() }).await
+    }
+    async fn disconnect(&self, host: &str) -> Done {
+        let Ok(session) = self.session(host) else { return Ok(()) };
+        session.ask(Ask::HostDisconnect { host: host.into() }).await
+    }
+    async fn ping(&self, host: &str) -> Done {
+        self.session(host)?.ask(Ask::HostPing { host: host.into() }).await
+    }
+    async fn start(&self, host: &str, vm: &VmSpec) -> Done<VmReport> {
+        let session = self.seat(host).await?;
+        self.furnish(host, &session, vm).await?;
+        session.ask(Ask::VmStart { host: host.into(), vm: vm.clone() }).await
+    }
+    async fn stop(&self, host: &str, vm: &str, mode: StopMode) -> Done {
+        self.on(host, Ask::VmStop { host: host.into(), vm: vm.into(), mode }).await
+    }
+    async fn reboot(&self, host: &str, vm: &str) -> Done {
+        self.on(host, Ask::VmReboot { host: host.into(), vm: vm.into() }).await
+    }
+    async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Done<VmReport> {
+        let session = self.seat(from).await?;
+        self.make_way(to, vm).await?;
+        session.ask(Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() }).await
+    }
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {
+        let session = self.seat(from).await?;
+        self.make_way(to, vm).await?;
+        let (from, to) = (from.to_owned(), to.to_owned());
+        session.ask(Ask::VmMigrateDisks { from, to, vm: vm.clone(), disks: disks.to_vec() }).await
+    }
+    async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
+        self.on(host, Ask::VmScale { host: host.into(), vm: vm.clone() }).await
+    }
+    async fn plug(&self, host: &str, vm: &str, nic: &NicSpec) -> Done {
+        self.on(host, Ask::NicPlug { host: host.into(), vm: vm.into(), nic: nic.clone() }).await
+    }
+    async fn unplug(&self, host: &str, vm: &str, nic: &NicSpec) -> Done {
+        self.on(host, Ask::NicUnplug { host: host.into(), vm: vm.into(), nic: nic.clone() }).await
+    }
+    async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Done {
+        let session = self.seat(host).await?;
+        if let Some(iso) = iso {
+            self.ensure(What::Store, &iso.store, host, &session).await?;
+        }
+        session.ask(Ask::IsoChange { host: host.into(), vm: vm.into(), iso: iso.cloned() }).await
+    }
+    async fn keep(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
+        let session = self.seat(host).await?;
+        self.furnish(host, &session, vm).await?;
+        session.ask(Ask::VmKeep { host: host.into(), vm: vm.clone(), snapshot: snapshot.clone() }).await
+    }
+    async fn revert(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
+        let session = self.seat(host).await?;
+        self.furnish(host, &session, vm).await?;
+        session.ask(Ask::VmRevert { host: host.into(), vm: vm.clone(), snapshot: snapshot.clone() }).await
+    }
+    async fn forget(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
+        self.on(host, Ask::VmForget { host: host.into(), vm: vm.clone(), snapshot: snapshot.clone() }).await
+    }
+    async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
+        self.session(host)?.ask(Ask::Figures { host: host.into() }).await
+    }
+    async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Done {
+        let session = self.seat(host).await?;
+        self.ensure(What::Pool, &disk.pool, host, &session).await?;
+        session.ask(Ask::DiskAttach { host: host.into(), vm: vm.into(), disk: disk.clone() }).await
+    }
+    async fn detach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Done {
+        self.on(host, Ask::DiskDetach { host: host.into(), vm: vm.into(), disk: disk.clone() }).await
+    }
+    async fn list(&self, host: &str) -> Done<Vec<VmReport>> {
+        self.session(host)?.ask(Ask::VmList { host: host.into() }).await
+    }
+    async fn console_output(&self, host: &str, vm: &str) -> Done<Vec<u8>> {
+        self.session(host)?.ask(Ask::ConsoleOutput { host: host.into(), vm: vm.into() }).await
+    }
+    async fn screen(&self, host: &str, vm: &str) -> Done<ByteStream> {
+        let session = self.session(host)?;
+        let (near, stream) = pipe(&session);
+        match session.ask::<()>(Ask::Screen { host: host.into(), vm: vm.into(), stream }).await {
+            Ok(()) => Ok(Box::new(near)),
+            Err(e) => {
+                session.stream_end(stream);
+                Err(e)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Network for Hub {
+    async fn implement(&self, network: &NetworkSpec) -> Done {
+        let (host, session) = self.home_or_new(&network.uuid).await?;
+        session.ask::<()>(Ask::NetworkImplement { network: network.clone() }).await?;
+        self.state().homes.insert(network.uuid.clone(), host);
+        Ok(())
+    }
+    async fn prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
+        let session = self.must_at_home(network).await?;
+        session.ask(Ask::NicPrepare { network: network.clone(), nic: nic.clone(), vm: vm.into() }).await
+    }
+    async fn save_password(&self, network: &NetworkSpec, nic: &NicSpec, password: &Secret) -> Done {
+        let session = self.must_at_home(network).await?;
+        let password = password.reveal().to_owned();
+        session.ask(Ask::PasswordSave { network: network.clone(), nic: nic.clone(), password }).await
+    }
+    async fn release(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
+        match self.at_home(network).await? {
+            Some(session) => session.ask(Ask::NicRelease { network: network.clone(), nic: nic.clone(), vm: vm.into() }).await,
+            None => Ok(()),
+        }
+    }
+    async fn apply_rules(&self, host: &str, rules: &NicRules) -> Done {
+        self.on(host, Ask::RulesApply { host: host.into(), rules: rules.clone() }).await
+    }
+    async fn apply_members(&self, host: &str, members: &GroupMembers) -> Done {
+        self.on(host, Ask::MembersApply { host: host.into(), members: members.clone() }).await
+    }
+    async fn apply_public(&self, network: &NetworkSpec, set: &PublicSet) -> Done {
+        let session = self.must_at_home(network).await?;
+        session.ask(Ask::PublicApply { network: network.clone(), set: set.clone() }).await
+    }
+    async fn shutdown(&self, network: &NetworkSpec) -> Done {
+        let Some(session) = self.at_home(network).await? else { return Ok(()) };
+        session.ask::<()>(Ask::NetworkShutdown { network: network.clone() }).await?;
+        self.state().homes.remove(&network.uuid);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PrimaryStorage for Hub {
+    async fn connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
+        Hub::connect(self, What::Pool, pool, url, &StoreDetails::new()).await
+    }
+    async fn disconnect(&self, pool: &str) -> Done {
+        for host in Hub::forget(self, What::Pool, pool) {
+            match self.session(&host) {
+                Ok(session) => session.ask::<()>(Ask::PoolDisconnect { pool: pool.into() }).await?,
+                // It is connected anew when it comes back, and this pool is not among what it is given then.
+                Err(_) => continue,
+            }
+        }
+        Ok(())
+    }
+    async fn create(&self, disk: &DiskRef) -> Done {
+        self.at_disk(disk).await?.1.ask(Ask::DiskCreate { disk: disk.clone() }).await
+    }
+    async fn create_from_template(&self, disk: &DiskRef, template: &str) -> Done {
+        let (host, session) = self.at_disk(disk).await?;
+        self.reach_stores(&host, &session).await;
+        session.ask(Ask::DiskFromTemplate { disk: disk.clone(), template: template.into() }).await
+    }
+    async fn preload(&self, pool: &str, template: &str) -> Done {
+        let (host, session) = self.at(What::Pool, pool, template, None).await?;
+        self.reach_stores(&host, &session).await;
+        session.ask(Ask::PoolPreload { pool: pool.into(), template: template.into() }).await
+    }
+    async fn delete(&self, disk: &DiskRef) -> Done {
+        self.at_disk(disk).await?.1.ask(Ask::DiskDelete { disk: disk.clone() }).await
+    }
+    async fn resize(&self, disk: &DiskRef) -> Done {
+        self.at_disk(disk).await?.1.ask(Ask::DiskResize { disk: disk.clone() }).await
+    }
+    async fn identity(&self, disk: &DiskRef) -> Done<String> {
+        self.at_disk(disk).await?.1.ask(Ask::DiskIdentity { disk: disk.clone() }).await
+    }
+    async fn snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
+        let (host, session) = self.at_disk(disk).await?;
+        self.ensure(What::Store, store, &host, &session).await?;
+        session.ask(Ask::DiskSnapshot { disk: disk.clone(), snapshot: snapshot.into(), store: store.into() }).await
+    }
+    async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done {
+        let (host, session) = self.at_disk(disk).await?;
+        self.ensure(What::Store, store, &host, &session).await?;
+        session.ask(Ask::DiskFromSnapshot { disk: disk.clone(), snapshot: snapshot.into(), store: store.into() }).await
+    }
+}
+
+#[async_trait]
+impl SecondaryStorage for Hub {
+    async fn connect(&self, store: &str, url: &str, details: &StoreDetails) -> Done<StorageUse> {
+        Hub::connect(self, What::Store, store, url, details).await
+    }
+    async fn fetch(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
+        self.at_store(store, &what.object).await?.ask(Ask::ObjectFetch { store: store.into(), what: what.clone() }).await
+    }
+    async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
+        self.at_store(store, object).await?.ask(Ask::ObjectProgress { store: store.into(), object: object.into() }).await
+    }
+    async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
+        let (host, session) = self.at(What::Store, from, object, None).await?;
+        self.ensure(What::Store, to, &host, &session).await?;
+        session.ask(Ask::ObjectCopy { from: from.into(), object: object.into(), to: to.into() }).await
+    }
+    async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
+        let session = self.at_store(store, object).await?;
+        let (near, stream) = pipe(&session);
+        match session.ask::<u64>(Ask::ObjectOpen { store: store.into(), object: object.into(), stream }).await {
+            Ok(bytes) => Ok(ObjectReader { bytes, body: Box::pin(Whole { from: near, left: bytes }) }),
+            Err(e) => {
+                session.stream_end(stream);
+                Err(e)
+            }
+        }
+    }
+    async fn stage(&self, store: &str, object: &str) -> Done {
+        self.at_store(store, object).await?.ask(Ask::ObjectStage { store: store.into(), object: object.into() }).await
+    }
+    async fn settle(&self, store: &str, object: &str) -> Done {
+        self.at_store(store, object).await?.ask(Ask::ObjectSettle { store: store.into(), object: object.into() }).await
+    }
+    async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
+        let ask = Ask::TemplateFromSnapshot { store: store.into(), template: template.into(), snapshot: snapshot.into() };
+        self.at_store(store, template).await?.ask(ask).await
+    }
+    async fn delete(&self, store: &str, object: &str) -> Done {
+        self.at_store(store, object).await?.ask(Ask::ObjectDelete { store: store.into(), object: object.into() }).await
+    }
+}

@@ -1,0 +1,91 @@
+//! Signs of life of hosts: every `ping.interval` each is asked, and what it runs is compared with the books.
+//!
+//! A host that answers is heard of (`last_ping`), whichever server it answered. One that nobody has heard of for three minutes goes to
+//! the state Alert and raises one: it may be dead or only cut off, so its VMs are left as they are, and none is started elsewhere.
+use crate::agent::host_event;
+use crate::places::Reach;
+use crate::{Engine, Level};
+use futures::StreamExt;
+use std::collections::HashMap;
+use std::sync::Arc;
+use stratus_model::{Micros, Result};
+use stratus_store::{Host, Query, Vm};
+
+/// Hosts whose signs of life are written at once.
+const CHUNK: i64 = 200;
+/// Hosts asked at the same time.
+const AT_ONCE: usize = 64;
+
+impl Engine {
+    /// Asks every host once; how many have not been heard of for too long. `since` is from when on this server has asked.
+    pub async fn hosts_heartbeat(self: &Arc<Self>, since: Micros) -> Result<u64> {
+        let mut after = 0;
+        loop {
+            let hosts = self.db.find::<Host>(Query::live().at_least("id", after + 1).order("id").page(0, CHUNK)).await?;
+            let Some(last) = hosts.last() else { break };
+            after = last.id;
+            self.heartbeat_of(hosts).await?;
+        }
+        if self.clock.now() - since > crate::alert::SILENCE { self.hosts_silent().await } else { Ok(0) }
+    }
+
+    async fn heartbeat_of(self: &Arc<Self>, hosts: Vec<Host>) -> Result<()> {
+        let asked = futures::stream::iter(hosts).map(|host| async move {
+            match self.drivers.host(&host.hypervisor) {
+                Some(driver) => driver.ping(&host.uuid).await.is_ok().then_some(host),
+                None => None,
+            }
+        });
+        let alive: Vec<Host> = asked.buffer_unordered(AT_ONCE).filter_map(|host| async move { host }).collect().await;
+        let (ids, now): (Vec<i64>, _) = (alive.iter().map(|h| h.id).collect(), self.clock.now());
+        let heard = Query::live().within("id", ids.clone());
+        self.db.write(move |tx| Box::pin(async move { tx.update::<Host>(heard.clone(), vec![("last_ping", now.into())]).await })).await?;
+        let mut rows: HashMap<i64, Vec<Vm>> = HashMap::new();
+        for vm in self.vms_on(&ids).await? {
+            rows.entry(vm.host_id.unwrap_or(0)).or_default().push(vm);
+        }
+        for host in alive {
+            let here = rows.remove(&host.id).unwrap_or_default();
+            let outcome = match host.state.as_str() {
+                "Up" => self.host_agree(&host, here, false).await.map(drop),
+                _ => self.host_back(&host, here).await,
+            };
+            if let Err(e) = outcome {
+                tracing::warn!(host = host.id, error = %e, "what a host runs was not compared");
+            }
+        }
+        Ok(())
+    }
+
+    /// A host answers that did not before.
+    async fn host_back(self: &Arc<Self>, host: &Host, rows: Vec<Vm>) -> Result<()> {
+        let call = self.system_call("HOST.RECONNECT").await?;
+        let host = self.host_reconnect(&call, host).await?;
+        self.host_agree(&host, rows, true).await.map(drop)
+    }
+
+    /// Hosts that nobody has heard of for too long.
+    async fn hosts_silent(self: &Arc<Self>) -> Result<u64> {
+        let silent = || Query::live().within("state", ["Up", "Disconnected"]).at_most("last_ping", self.clock.now() - crate::alert::SILENCE);
+        let hosts = self.db.find::<Host>(silent()).await?;
+        for host in &hosts {
+            let call = self.system_call("HOST.RECONNECT").await?;
+            let (q, host) = (silent().eq("id", host.id), host.clone());
+            self.db
+                .write(move |tx| {
+                    Box::pin(async move {
+                        let at = host.disconnected.unwrap_or(call.now());
+                        let set = vec![("state", "Alert".into()), ("disconnected", at.into())];
+                        if tx.update::<Host>(q.clone(), set).await? == 0 {
+                            return Ok(());
+                        }
+                        call.hosts_reopen(tx, Reach::Host(host.id)).await?;
+                        let text = format!("host {} has been silent for three minutes; its VMs may run on", host.name);
+                        host_event(tx, &call, &host, Level::Error, text).await
+                    })
+                })
+                .await?;
+        }
+        self.hosts_check().await
+    }
+}
