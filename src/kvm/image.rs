@@ -102,8 +102,7 @@ fn qcow2(path: &Path, head: &[u8], length: u64, alone: bool) -> Result<Header, D
     if alone && number(head, 32, 4) != 0 {
         return Err(bad(path, "it is encrypted"));
     }
-    // Incompatible features: bit 2 is data in another file; 0 (dirty), 1 (corrupt), 3 (compression) and 4 (extended entries) name
-    // nothing outside.
+    // Incompatible features: 0 (not closed well), 3 (compression) and 4 (extended entries) name nothing outside; 2 does.
     let entry = if version == 3 && number(head, INCOMPATIBLE, 8) & 16 != 0 { 16 } else { 8 };
     if version == 3 && number(head, INCOMPATIBLE, 8) & !0b1_1001 != 0 {
         return Err(bad(path, "it keeps its data in another file, is damaged, or needs features that are not known"));

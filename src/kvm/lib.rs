@@ -60,6 +60,7 @@ pub struct Kvm {
     kvm: bool,
     folders: Folders,
     locks: Locks,
+    stores: secondary::Stores,
     figures: figures::Last,
     servers: metadata_serve::Servers,
     /// For tasks that serve on our behalf and must not keep us alive.
@@ -103,6 +104,7 @@ impl Kvm {
             kvm: hardware(config.accelerator),
             folders,
             locks: Locks::default(),
+            stores: secondary::Stores::default(),
             figures: figures::Last::default(),
             servers: metadata_serve::Servers::default(),
             config,

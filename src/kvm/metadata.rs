@@ -20,7 +20,9 @@ pub(crate) enum View {
 /// The names and values of a guest, `meta-data/…` below a version.
 pub(crate) fn leaves(vm: &VmSpec, nic: &NicSpec, public: Option<&str>, view: View) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = vm.metadata.clone();
-    let mut put = |name: &str, value: &str| drop(all.entry(name.to_owned()).or_insert_with(|| value.to_owned()));
+    let mut put = |name: &str, value: &str| {
+        all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    };
     put("instance-id", &vm.name);
     put("vm-id", &vm.uuid);
     for name in ["local-hostname", "hostname"] {

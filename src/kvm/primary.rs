@@ -82,6 +82,10 @@ impl PrimaryStorage for Kvm {
     async fn snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
         self.disk_snapshot(disk, snapshot, store).await
     }
+    async fn preload(&self, pool: &str, template: &str) -> Done {
+        let _kept = self.locks.hold(&format!("template {template}")).await;
+        self.base(&self.disk_file(pool, "x")?, plain("a template", template)?).await.map(drop)
+    }
     async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done {
         let file = self.disk_file(&disk.pool, &disk.path)?;
         let (from, object) = self.object(store, snapshot)?;
@@ -143,20 +147,26 @@ impl Kvm {
     async fn disk_from_template(&self, disk: &DiskRef, template: &str) -> Done {
         let file = self.disk_file(&disk.pool, &disk.path)?;
         let name = plain("a template", template)?;
-        let base = file.with_file_name(TEMPLATES).join(name);
         let _held = self.locks.hold(&disk.path).await;
         let _kept = self.locks.hold(&format!("template {name}")).await;
         if file.exists() {
             return Ok(());
         }
-        if !base.exists() {
-            let (from, object) = self.template(name)?;
-            self.appear(&base, async |new| image::convert(&self.run, (&from, object.format), new, Format::Qcow2).await).await?;
-        }
+        let base = self.base(&file, name).await?;
         let (bytes, _) = image::own(&base)?;
         enough(disk, bytes, template)?;
         let relative = Path::new(TEMPLATES).join(name);
         self.appear(&file, async |new| image::create(&self.run, new, disk.bytes, Some(&relative)).await).await
+    }
+
+    /// The copy of a template that disks beside `file` stand on, made if it is not there. The template's lock is held.
+    async fn base(&self, file: &Path, name: &str) -> Done<PathBuf> {
+        let base = file.with_file_name(TEMPLATES).join(name);
+        if !base.exists() {
+            let (from, object) = self.template(name)?;
+            self.appear(&base, async |new| image::convert(&self.run, (&from, object.format), new, Format::Qcow2).await).await?;
+        }
+        Ok(base)
     }
 
     async fn disk_delete(&self, disk: &DiskRef) -> Done {
@@ -208,19 +218,18 @@ impl Kvm {
 
     async fn disk_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
         let file = self.disk_there(disk)?;
-        let to = self.object_file(store, snapshot)?;
+        let files = self.files(store)?;
         let _held = self.locks.hold(snapshot).await;
         if let Ok((_, there)) = self.object(store, snapshot) {
             return Ok(there.facts);
         }
-        let user = self.user_of(&file).await?;
-        self.appear(&to, async |new| match user {
-            Some((domain, target)) => self.disk_copy_live(&domain, &target, new).await,
-            None => image::convert(&self.run, (&file, Format::Qcow2), new, Format::Qcow2).await,
-        })
-        .await?;
-        let (virtual_bytes, _) = image::own(&to)?;
-        self.object_put(store, snapshot, Image { format: Format::Qcow2, virtual_bytes }).await
+        let (coming, _) = files.incoming().map_err(io(&file))?;
+        match self.user_of(&file).await? {
+            Some((domain, target)) => self.disk_copy_live(&domain, &target, coming.path()).await?,
+            None => image::convert(&self.run, (&file, Format::Qcow2), coming.path(), Format::Qcow2).await?,
+        }
+        let (virtual_bytes, _) = image::own(coming.path())?;
+        self.object_keep(store, snapshot, coming, Image { format: Format::Qcow2, virtual_bytes }).await
     }
 
     /// Copies a disk of a running VM as it is at this moment: QEMU keeps what the guest overwrites meanwhile until it was copied.

@@ -1,18 +1,16 @@
-//! Secondary storage: a folder with a file and its facts for each template, ISO and snapshot. Files never change once they are there.
+//! Secondary storage: a folder with a file and its facts for each template, ISO, uploaded volume and snapshot (`stratus-files`; what
+//! comes from outside is checked there, and looked at once more here for what this hypervisor can run). Files never change.
 use crate::image::{self, Format, Image, blocking};
-use crate::keep::{Folder, gone, io, plain};
-use crate::primary::{Place, place, space};
+use crate::keep::{Folder, io, plain};
+use crate::primary::{Place, place};
 use crate::{Done, Kvm};
 use async_trait::async_trait;
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use stratus_drivers::{DriverError, SecondaryStorage, StorageUse, TemplateFacts};
-use tokio::io::AsyncWriteExt;
-
-/// A source that sends nothing for this long is given up.
-const STALL: Duration = Duration::from_secs(60);
+use std::sync::{Arc, Mutex, PoisonError};
+use stratus_drivers::{DriverError, FetchSpec, ObjectReader, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts};
+use stratus_files::{Files, Incoming, Progress, bring};
 
 /// What is known of a file on a store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,96 +19,76 @@ pub(crate) struct Object {
     pub facts: TemplateFacts,
 }
 
+/// Stores that were used since the start, and what is coming to them.
+#[derive(Default)]
+pub(crate) struct Stores {
+    open: Mutex<HashMap<PathBuf, Arc<Files>>>,
+    coming: Mutex<HashMap<(String, String), Arc<Progress>>>,
+}
+
 #[async_trait]
 impl SecondaryStorage for Kvm {
-    async fn connect(&self, store: &str, url: &str) -> Done<StorageUse> {
+    async fn connect(&self, store: &str, url: &str, _details: &StoreDetails) -> Done<StorageUse> {
         let place = place(url)?;
         Folder::open(place.path.join("objects"))?;
         self.folders.stores.put(store, &place)?;
-        space(&place.path)
+        self.files(store)?.space().map_err(io(&place.path))
     }
-    async fn fetch(&self, store: &str, template: &str, url: &str) -> Done<TemplateFacts> {
-        let to = self.object_file(store, template)?;
-        let _held = self.locks.hold(template).await;
-        if let Ok((_, there)) = self.object(store, template) {
+    async fn fetch(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
+        let (files, name) = (self.files(store)?, plain("an image", &what.object)?);
+        let _held = self.locks.hold(name).await;
+        if let Ok((_, there)) = self.object(store, name) {
             return Ok(there.facts);
         }
-        let limit = self.config.image_max;
-        self.appear(&to, async |new| {
-            bring(url, new, limit).await?;
-            let path = new.to_owned();
-            blocking(move || image::inspect(&path, limit)).await.map(drop)
-        })
-        .await?;
-        let path = to.clone();
+        let (key, progress) = ((store.to_owned(), name.to_owned()), Arc::new(Progress::default()));
+        let coming = || self.stores.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        coming().insert(key.clone(), progress.clone());
+        let brought = bring(what, &files, &progress).await;
+        coming().remove(&key);
+        let (brought, limit) = (brought?, what.most_bytes.min(self.config.image_max));
+        let path = brought.file.path().to_owned();
         let image = blocking(move || image::inspect(&path, limit)).await?;
-        self.object_put(store, template, image).await
+        self.object_keep(store, name, brought.file, image).await
+    }
+    async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
+        let coming = self.stores.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(coming.get(&(store.to_owned(), object.to_owned())).and_then(|progress| progress.percent()))
     }
     async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
-        let to = self.object_file(store, template)?;
-        let _held = self.locks.hold(template).await;
-        if let Ok((_, there)) = self.object(store, template) {
+        let name = plain("an image", template)?;
+        let _held = self.locks.hold(name).await;
+        if let Ok((_, there)) = self.object(store, name) {
             return Ok(there.facts);
         }
         let (from, object) = self.object(store, snapshot)?;
-        // Neither ever changes, so both names may mean the same bytes.
-        gone(std::fs::remove_file(&to)).map_err(io(&to))?;
-        if std::fs::hard_link(&from, &to).is_err() {
-            self.appear(&to, async |new| tokio::fs::copy(&from, new).await.map(drop).map_err(io(new))).await?;
+        self.object_copy(&from, &object, store, name).await
+    }
+    async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
+        let name = plain("an image", object)?;
+        let _held = self.locks.hold(name).await;
+        if let Ok((_, there)) = self.object(to, name) {
+            return Ok(there.facts);
         }
-        self.objects(store)?.put(template, &object)?;
-        Ok(object.facts)
+        let (file, known) = self.object(from, name)?;
+        self.object_copy(&file, &known, to, name).await
+    }
+    async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
+        let (path, known) = self.object(store, object)?;
+        let file = tokio::fs::File::open(&path).await.map_err(io(&path))?;
+        Ok(ObjectReader { bytes: known.facts.physical_bytes, body: Box::pin(file) })
     }
     async fn delete(&self, store: &str, object: &str) -> Done {
-        let file = self.object_file(store, object)?;
-        let _held = self.locks.hold(object).await;
-        self.objects(store)?.remove(object)?;
-        gone(std::fs::remove_file(&file)).map_err(io(&file))?;
-        if self.template(object).is_err() {
+        let (files, name) = (self.files(store)?, plain("an image", object)?);
+        let _held = self.locks.hold(name).await;
+        self.objects(store)?.remove(name)?;
+        files.remove(name).map_err(io(Path::new(name)))?;
+        if self.template(name).is_err() {
             for pool in self.folders.pools.names()? {
-                self.base_unused(&pool, object).await?;
+                self.base_unused(&pool, name).await?;
             }
         }
         Ok(())
     }
-}
-
-/// Copies what a URL names into a file: `file:///…` of this machine, `http://…` from elsewhere, without following redirects.
-async fn bring(url: &str, to: &Path, limit: u64) -> Done {
-    match url.split_once("://") {
-        Some(("file", path)) => {
-            let path = PathBuf::from(path);
-            let length = tokio::fs::metadata(&path).await.map_err(io(&path))?.len();
-            within(length, limit)?;
-            tokio::fs::copy(&path, to).await.map(drop).map_err(io(&path))
-        }
-        Some(("http" | "https", _)) => download(url, to, limit).await,
-        _ => Err(DriverError::Failed(format!("`{url}` is not a URL that images come from (http, https, file)"))),
-    }
-}
-
-fn within(length: u64, limit: u64) -> Done {
-    if length <= limit { Ok(()) } else { Err(DriverError::Failed(format!("the image has {length} bytes, at most {limit} are taken"))) }
-}
-
-async fn download(url: &str, to: &Path, limit: u64) -> Done {
-    let broken = |e: reqwest::Error| DriverError::Failed(format!("the image does not come: {}", e.without_url()));
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(STALL).read_timeout(STALL);
-    let answer = client.build().map_err(broken)?.get(url).send().await.map_err(broken)?;
-    if answer.status() != reqwest::StatusCode::OK {
-        return Err(DriverError::Failed(format!("the image does not come: the server answered {}", answer.status())));
-    }
-    within(answer.content_length().unwrap_or(0), limit)?;
-    let mut file = tokio::fs::File::create(to).await.map_err(io(to))?;
-    let mut stream = answer.bytes_stream();
-    let mut length = 0;
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(broken)?;
-        length += piece.len() as u64;
-        within(length, limit)?;
-        file.write_all(&piece).await.map_err(io(to))?;
-    }
-    file.flush().await.map_err(io(to))
 }
 
 impl Kvm {
@@ -123,16 +101,23 @@ impl Kvm {
         Folder::open(self.store(store)?.path.join("objects"))
     }
 
-    /// Where the bytes of an object are or would be.
-    pub(crate) fn object_file(&self, store: &str, object: &str) -> Done<PathBuf> {
-        Ok(self.store(store)?.path.join(plain("an image", object)?))
+    /// A store's files. Opened once: opening sweeps what was coming.
+    pub(crate) fn files(&self, store: &str) -> Done<Arc<Files>> {
+        let path = self.store(store)?.path;
+        let mut open = self.stores.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(files) = open.get(&path) {
+            return Ok(files.clone());
+        }
+        let files = Files::open(&path, None).map_err(io(&path))?;
+        open.insert(path, files.clone());
+        Ok(files)
     }
 
     /// An object on a store: its file and what is known of it.
     pub(crate) fn object(&self, store: &str, object: &str) -> Done<(PathBuf, Object)> {
-        let file = self.object_file(store, object)?;
+        let path = self.store(store)?.path.join(plain("an image", object)?);
         let known: Option<Object> = self.objects(store)?.get(object)?;
-        known.filter(|_| file.is_file()).map(|known| (file, known)).ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))
+        known.filter(|_| path.is_file()).map(|known| (path, known)).ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))
     }
 
     /// A template on any store that is connected.
@@ -145,13 +130,20 @@ impl Kvm {
         Err(DriverError::Missing(format!("template {template}")))
     }
 
-    /// Writes down what is known of a file that has come to its place.
-    pub(crate) async fn object_put(&self, store: &str, object: &str, image: Image) -> Done<TemplateFacts> {
-        let file = self.object_file(store, object)?;
-        let physical_bytes = std::fs::metadata(&file).map_err(io(&file))?.len();
-        let checksum = image::digest(&file).await?;
+    async fn object_copy(&self, from: &Path, known: &Object, store: &str, name: &str) -> Done<TemplateFacts> {
+        let (coming, _) = self.files(store)?.incoming().map_err(io(from))?;
+        tokio::fs::copy(from, coming.path()).await.map_err(io(from))?;
+        let image = Image { format: known.format, virtual_bytes: known.facts.virtual_bytes };
+        self.object_keep(store, name, coming, image).await
+    }
+
+    /// Gives a file that came its name, and writes down what is known of it.
+    pub(crate) async fn object_keep(&self, store: &str, name: &str, coming: Incoming, image: Image) -> Done<TemplateFacts> {
+        let checksum = image::digest(coming.path()).await?;
+        let kept = name.to_owned();
+        let physical_bytes = blocking(move || coming.keep(&kept)).await?;
         let facts = TemplateFacts { virtual_bytes: image.virtual_bytes, physical_bytes, checksum };
-        self.objects(store)?.put(object, &Object { format: image.format, facts: facts.clone() })?;
+        self.objects(store)?.put(name, &Object { format: image.format, facts: facts.clone() })?;
         Ok(facts)
     }
 }
