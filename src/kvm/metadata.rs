@@ -1,5 +1,6 @@
 //! What a guest is told of itself, as a tree of names: EC2's at 169.254.169.254, CloudStack's at the router's own address. They differ
-//! in one place only: EC2 lists public keys by number, CloudStack has the one key under the same name.
+//! in two places: EC2 lists public keys by number and has ids of its own, CloudStack has the one key under the same name and the
+//! instance's name for its id.
 use base64::Engine;
 use std::collections::BTreeMap;
 use stratus_drivers::{NicSpec, VmSpec};
@@ -20,6 +21,10 @@ pub(crate) enum View {
 /// The names and values of a guest, `meta-data/…` below a version.
 pub(crate) fn leaves(vm: &VmSpec, nic: &NicSpec, public: Option<&str>, view: View) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = vm.metadata.clone();
+    if view == View::CloudStack {
+        // The engine says EC2's id.
+        all.remove("instance-id");
+    }
     let mut put = |name: &str, value: &str| {
         all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     };
