@@ -93,6 +93,9 @@ pub struct Peer {
     /// Where memory is sent, `tcp://10.0.0.2`, when that is not the address of `uri`.
     #[serde(default)]
     pub memory: Option<String>,
+    /// Its state folder, when that is not the same path as here.
+    #[serde(default)]
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Config {

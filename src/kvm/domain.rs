@@ -17,8 +17,10 @@ pub(crate) struct Frame<'a> {
     pub kvm: bool,
     /// Most CPUs that it may grow to.
     pub cpus_max: u32,
-    /// The folder of its console log and screen socket.
-    pub folder: &'a Path,
+    /// The file of its console log.
+    pub log: &'a Path,
+    /// The socket of its screen.
+    pub screen: &'a Path,
     /// Files of the disks, in their order.
     pub disks: Vec<PathBuf>,
     /// Bridges of the NICs, in their order.
@@ -93,10 +95,24 @@ fn uuid(vm: &VmSpec) -> String {
     )
 }
 
+/// What the engine said, as an element.
+fn metadata(vm: &VmSpec) -> Result<String, DriverError> {
+    let text = serde_json::to_string(vm).map_err(|e| DriverError::Failed(e.to_string()))?;
+    Ok(format!("<stratus:vm xmlns:stratus='{NAMESPACE}'>{}</stratus:vm>", escaped(&text)))
+}
+
+/// A domain as it is to be at the host that it moves to: with what the engine says of it now, and that host's folder for its files.
+pub(crate) fn moved(xml: &str, vm: &VmSpec, folders: (&Path, &Path)) -> Result<String, DriverError> {
+    let end = "</stratus:vm>";
+    let (Some(from), Some(to)) = (xml.find("<stratus:vm"), xml.find(end)) else { return Ok(xml.to_owned()) };
+    let (here, there) = (escaped(&folders.0.to_string_lossy()), escaped(&folders.1.to_string_lossy()));
+    let after = xml[to + end.len()..].replace(&format!("='{here}/"), &format!("='{there}/"));
+    Ok(format!("{}{}{after}", &xml[..from], metadata(vm)?))
+}
+
 /// The whole domain.
 pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, DriverError> {
-    let metadata = serde_json::to_string(vm).map_err(|e| DriverError::Failed(e.to_string()))?;
-    let uuid = uuid(vm);
+    let (metadata, uuid) = (metadata(vm)?, uuid(vm));
     let (kind, cpu, cache) = if frame.kvm {
         ("kvm", "<cpu mode='host-passthrough' check='none'/>", "")
     } else {
@@ -113,10 +129,11 @@ pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, Drive
     }
     let boot = if frame.iso.is_some() { "<boot dev='hd'/><boot dev='cdrom'/>" } else { "<boot dev='hd'/>" };
     let most = frame.cpus_max.max(vm.cpus);
-    let (name, folder) = (escaped(&vm.name), escaped(&frame.folder.to_string_lossy()));
+    let path = |path: &Path| escaped(&path.to_string_lossy());
+    let (name, log, screen) = (escaped(&vm.name), path(frame.log), path(frame.screen));
     Ok(format!(
         "<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid>\
-         <metadata><stratus:vm xmlns:stratus='{NAMESPACE}'>{}</stratus:vm></metadata>\
+         <metadata>{metadata}</metadata>\
          <memory unit='MiB'>{}</memory><vcpu placement='static' current='{}'>{most}</vcpu>\
          <sysinfo type='smbios'><system><entry name='manufacturer'>Stratus</entry>\
          <entry name='product'>CloudStack KVM Hypervisor (Stratus)</entry><entry name='uuid'>{uuid}</entry></system></sysinfo>\
@@ -124,11 +141,10 @@ pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, Drive
          <features><acpi/><apic/>{cache}</features>{cpu}<clock offset='utc'/>\
          <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>\
          <devices>{devices}\
-         <serial type='file'><source path='{folder}/console.log' append='on'/><target port='0'/></serial>\
-         <graphics type='vnc' socket='{folder}/screen.sock'/><video><model type='vga'/></video>\
+         <serial type='file'><source path='{log}' append='on'/><target port='0'/></serial>\
+         <graphics type='vnc' socket='{screen}'/><video><model type='vga'/></video>\
          <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>\
          <memballoon model='virtio'><stats period='5'/></memballoon></devices></domain>",
-        escaped(&metadata),
         vm.memory_mb,
         vm.cpus,
     ))
@@ -214,13 +230,19 @@ mod tests {
         let frame = Frame {
             kvm: false,
             cpus_max: 4,
-            folder: Path::new("/state/it's"),
+            log: Path::new("/state/it's.log"),
+            screen: Path::new("/state/it's.sock"),
             disks: vec!["/pool/a&b".into()],
             bridges: vec!["br0".into()],
             prefix: "st",
             iso: Some("/store/x.iso".into()),
         };
-        let seen = Seen::read(&domain_xml(&vm, &frame).unwrap()).unwrap();
+        let xml = domain_xml(&vm, &frame).unwrap();
+        let other = VmSpec { cpus: 3, ..vm.clone() };
+        let there = moved(&xml, &other, (Path::new("/state"), Path::new("/other"))).unwrap();
+        assert!(there.contains("source path='/other/it&apos;s.log'") && !there.contains("/state"), "{there}");
+        assert_eq!(Seen::read(&there).unwrap().spec, Some(other));
+        let seen = Seen::read(&xml).unwrap();
         assert_eq!(seen.spec, Some(vm));
         assert_eq!(seen.disks, [("vda".to_owned(), PathBuf::from("/pool/a&b"))]);
         assert_eq!((seen.iso, seen.cpus, seen.macs), (Some("/store/x.iso".into()), 2, vec!["06:00:00:00:00:01".to_owned()]));

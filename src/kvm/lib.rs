@@ -45,7 +45,7 @@ pub use config::{Accelerator, Config, Peer, Tunnel};
 use keep::Folder;
 use libvirt::{Conn, Libvirt, Problem};
 use run::Runner;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use stratus_drivers::DriverError;
@@ -61,6 +61,7 @@ pub struct Kvm {
     folders: Folders,
     locks: Locks,
     stores: secondary::Stores,
+    guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
     servers: metadata_serve::Servers,
     /// For tasks that serve on our behalf and must not keep us alive.
@@ -105,6 +106,7 @@ impl Kvm {
             folders,
             locks: Locks::default(),
             stores: secondary::Stores::default(),
+            guarded: Mutex::default(),
             figures: figures::Last::default(),
             servers: metadata_serve::Servers::default(),
             config,
@@ -112,6 +114,7 @@ impl Kvm {
         });
         kvm.filters_restore().await?;
         kvm.networks_restore().await?;
+        tokio::spawn(life::watch(kvm.me.clone()));
         Ok(kvm)
     }
 
@@ -120,9 +123,10 @@ impl Kvm {
         &self.config
     }
 
-    /// The folder of a VM's console log and screen.
-    fn vm_folder(&self, vm: &str) -> Done<PathBuf> {
-        Ok(self.config.state_dir.join("vms").join(keep::plain("a VM", vm)?))
+    /// A file of a VM's on this host: `log` is its console, `sock` its screen, `moved` says where it went. All lie in one folder that
+    /// every host has, because a VM that moves finds the same there.
+    fn vm_file(&self, vm: &str, kind: &str) -> Done<PathBuf> {
+        Ok(self.config.state_dir.join("vms").join(format!("{}.{kind}", keep::plain("a VM", vm)?)))
     }
 
     /// The unix socket on which a VM's screen speaks RFB (VNC), for whoever may see it.
@@ -130,7 +134,7 @@ impl Kvm {
     /// # Errors
     /// The VM is not here.
     pub fn screen_socket(&self, vm: &str) -> Result<PathBuf, DriverError> {
-        let socket = self.vm_folder(vm)?.join("screen.sock");
+        let socket = self.vm_file(vm, "sock")?;
         if socket.exists() { Ok(socket) } else { Err(DriverError::Missing(format!("VM {vm}"))) }
     }
 

@@ -3,8 +3,9 @@ use crate::domain::{self, Frame, Seen, disk_xml, domain_xml, drive_xml, nic_xml,
 use crate::keep::{gone, io};
 use crate::libvirt::{Domain, Problem};
 use crate::{Done, Kvm};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Weak;
 use std::time::Duration;
 use stratus_drivers::{DiskRef, DiskSpec, DriverError, IsoSpec, NicSpec, StopMode, VmSpec};
 use tokio::time::Instant;
@@ -13,6 +14,8 @@ use tokio::time::Instant;
 const TICK: Duration = Duration::from_millis(200);
 /// How often a guest is asked again: one that still boots does not hear.
 const AGAIN: Duration = Duration::from_secs(4);
+/// How often a look is taken for guests that arrive.
+const ARRIVALS: Duration = Duration::from_secs(1);
 /// What is shown of a console.
 const CONSOLE: u64 = 64 << 10;
 
@@ -45,7 +48,7 @@ impl Kvm {
             return Ok(());
         }
         self.leases_named(vm).await?;
-        let folder = self.vm_folder(&vm.name)?;
+        let (log, screen) = (self.vm_file(&vm.name, "log")?, self.vm_file(&vm.name, "sock")?);
         let mut disks = Vec::new();
         for disk in &vm.disks {
             disks.push(self.disk_there(&reference(disk))?);
@@ -56,14 +59,10 @@ impl Kvm {
             self.nic_guard(&vm.name, nic).await?;
         }
         let iso = vm.iso.as_ref().map(|iso| self.iso_file(iso)).transpose()?;
-        if !folder.exists() {
-            std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(io(&folder))?;
-        }
         // What a start before wrote is another boot's console.
-        gone(std::fs::remove_file(folder.join("console.log"))).map_err(io(&folder))?;
-        gone(std::fs::remove_file(folder.join("screen.sock"))).map_err(io(&folder))?;
+        self.files_gone(&vm.name)?;
         let (kvm, cpus_max, prefix) = (self.kvm, self.config.cpus_max, self.config.prefix.as_str());
-        let xml = domain_xml(vm, &Frame { kvm, cpus_max, folder: &folder, disks, bridges, prefix, iso })?;
+        let xml = domain_xml(vm, &Frame { kvm, cpus_max, log: &log, screen: &screen, disks, bridges, prefix, iso })?;
         self.virt(async |conn| conn.create(&xml).await).await
     }
 
@@ -76,8 +75,16 @@ impl Kvm {
         for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics) {
             self.nic_unguard(nic).await?;
         }
-        let folder = self.vm_folder(vm)?;
-        gone(std::fs::remove_dir_all(&folder)).map_err(io(&folder))
+        self.files_gone(vm)
+    }
+
+    /// Removes a VM's files on this host.
+    fn files_gone(&self, vm: &str) -> Done {
+        for kind in ["log", "sock", "moved"] {
+            let file = self.vm_file(vm, kind)?;
+            gone(std::fs::remove_file(&file)).map_err(io(&file))?;
+        }
+        Ok(())
     }
 
     /// Asks the guest to shut down if `mode` says so, and cuts the power if it has not by then.
@@ -123,21 +130,24 @@ impl Kvm {
     pub(crate) async fn vm_migrate(&self, to: &str, vm: &VmSpec) -> Done {
         let _held = self.locks.hold(&vm.name).await;
         let peer = self.config.peers.get(to).ok_or_else(|| DriverError::Unreachable(format!("host {to}")))?;
-        let moved = self.config.state_dir.join("vms").join(format!("{}.moved", crate::keep::plain("a VM", &vm.name)?));
+        let moved = self.vm_file(&vm.name, "moved")?;
         let Some(domain) = self.virt(async |conn| conn.domain(&vm.name).await).await? else {
             // Asked again: this host is the one that moved it there.
             let there = std::fs::read_to_string(&moved).is_ok_and(|host| host == to);
             return if there { Ok(()) } else { Err(missing(&vm.name)) };
         };
         let shared = vm.disks.iter().all(|disk| self.config.shared_pools.contains(&disk.pool));
-        // libvirt opens the log and the screen's socket there under the same path.
-        let folder = self.vm_folder(&vm.name)?;
-        self.virt(async |conn| conn.migrate(&domain, &peer.uri, peer.memory.as_deref(), shared).await).await?;
+        let here = self.config.state_dir.as_path();
+        let folders = (here, peer.state_dir.as_deref().unwrap_or(here));
+        let xml = self.virt(async |conn| conn.xml_to_move(&domain).await).await?;
+        let xml = domain::moved(&xml, vm, folders)?;
+        self.virt(async |conn| conn.migrate(&domain, peer, &xml, shared).await).await?;
+        self.files_gone(&vm.name)?;
         std::fs::write(&moved, to).map_err(io(&moved))?;
         for nic in &vm.nics {
             self.nic_unguard(nic).await?;
         }
-        gone(std::fs::remove_dir_all(&folder)).map_err(io(&folder))
+        Ok(())
     }
 
     pub(crate) async fn vm_scale(&self, vm: &VmSpec) -> Done {
@@ -241,7 +251,7 @@ impl Kvm {
     /// The last that the guest wrote to its serial console.
     pub(crate) async fn console_tail(&self, vm: &str) -> Done<Vec<u8>> {
         self.there(vm).await?;
-        let path = self.vm_folder(vm)?.join("console.log");
+        let path = self.vm_file(vm, "log")?;
         let file = match std::fs::File::open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(io(&path))?,
@@ -260,8 +270,37 @@ pub(crate) fn reference(disk: &DiskSpec) -> DiskRef {
     DiskRef { pool: disk.pool.clone(), path: disk.path.clone(), bytes: disk.bytes }
 }
 
-/// The tap of a NIC on this host.
+/// Looks once in a while for guests that another host moved here.
+pub(crate) async fn watch(kvm: Weak<Kvm>) {
+    loop {
+        tokio::time::sleep(ARRIVALS).await;
+        let Some(kvm) = kvm.upgrade() else { return };
+        if let Err(error) = kvm.arrivals().await {
+            tracing::debug!(%error, "no look at arriving guests");
+        }
+    }
+}
+
 impl Kvm {
+    /// Lets guests send that came here by themselves: they are seen as soon as their memory begins to arrive.
+    pub(crate) async fn arrivals(&self) -> Done {
+        let domains = self.virt(async |conn| conn.domains().await).await?;
+        let guarded = || self.guarded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        guarded().retain(|name| domains.iter().any(|domain| domain.name == *name));
+        for domain in domains {
+            if guarded().contains(&domain.name) {
+                continue;
+            }
+            let spec = self.seen(&domain.name).await?.and_then(|seen| seen.spec);
+            for nic in spec.iter().flat_map(|spec| &spec.nics) {
+                self.nic_guard(&domain.name, nic).await?;
+            }
+            guarded().insert(domain.name);
+        }
+        Ok(())
+    }
+
+    /// The tap of a NIC on this host.
     pub(crate) fn tap(&self, nic: &NicSpec) -> String {
         domain::tap(&self.config.prefix, nic)
     }

@@ -34,7 +34,8 @@ impl Router {
 impl Kvm {
     /// The names of a network's router.
     pub(crate) fn router(&self, network: &str) -> Router {
-        let (prefix, digest) = (&self.config.prefix, short(network, 10));
+        // Names of namespaces are the machine's, and tests have several hosts on one.
+        let (prefix, digest) = (&self.config.prefix, short(&format!("{} {network}", self.config.host), 10));
         Router {
             netns: format!("{prefix}r{digest}"),
             guest_leg: format!("{prefix}g{digest}"),

@@ -1,6 +1,7 @@
 //! The procedures that are used, by their numbers in `remote_protocol.x` and `qemu_protocol.x`.
 use super::wire::{Conn, Problem, QEMU, REMOTE};
 use super::xdr::{In, Out, Short, Value, parameters};
+use crate::Peer;
 
 pub(super) const CONNECT_OPEN: i32 = 1;
 const CONNECT_GET_VERSION: i32 = 4;
@@ -27,6 +28,8 @@ const QEMU_DOMAIN_MONITOR_COMMAND: i32 = 1;
 const LIVE: u32 = 1;
 /// `VIR_DOMAIN_XML_SECURE`.
 const XML_SECURE: u32 = 1;
+/// `VIR_DOMAIN_XML_MIGRATABLE`.
+const XML_MIGRATABLE: u32 = 8;
 /// `VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR`.
 const MIGRATE: u32 = 1 | 2 | 4096;
 /// `VIR_MIGRATE_UNSAFE`.
@@ -149,14 +152,21 @@ impl Conn {
         // VIR_DOMAIN_BLOCK_RESIZE_BYTES
         self.remote(DOMAIN_BLOCK_RESIZE, domain.out().text(disk).u64(bytes).u32(1)).await.map(drop)
     }
-    /// Moves a domain to another daemon. `memory` is where its QEMU is to listen, as `tcp://ADDRESS`, if that is to be said.
-    pub async fn migrate(&mut self, domain: &Domain, to: &str, memory: Option<&str>, shared: bool) -> Result<(), Problem> {
+    /// What the domain is made of, as another daemon takes it.
+    pub async fn xml_to_move(&mut self, domain: &Domain) -> Result<String, Problem> {
+        let body = self.remote(DOMAIN_GET_XML_DESC, domain.out().u32(XML_SECURE | XML_MIGRATABLE)).await?;
+        Ok(In(&body).text()?)
+    }
+    /// Moves a domain to another daemon, as the XML says.
+    pub async fn migrate(&mut self, domain: &Domain, to: &Peer, xml: &str, shared: bool) -> Result<(), Problem> {
         let flags = MIGRATE | if shared { MIGRATE_UNSAFE } else { 0 };
-        let mut out = domain.out().some(to);
-        out = match memory {
-            Some(uri) => out.u32(1).text("migrate_uri").i32(7).text(uri),
-            None => out.u32(0),
-        };
+        let memory = to.memory.as_deref().map(|uri| ("migrate_uri", uri));
+        let parameters: Vec<_> = [("destination_xml", xml)].into_iter().chain(memory).collect();
+        let mut out = domain.out().some(&to.uri).u32(parameters.len() as u32);
+        for (name, value) in parameters {
+            // VIR_TYPED_PARAM_STRING
+            out = out.text(name).i32(7).text(value);
+        }
         // An empty cookie, then the flags.
         self.remote(DOMAIN_MIGRATE_PERFORM3_PARAMS, out.u32(0).u32(flags)).await.map(drop)
     }

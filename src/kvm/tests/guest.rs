@@ -85,7 +85,9 @@ impl Scene {
         let options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=4", "BatchMode=yes", "LogLevel=ERROR"];
         let mut command = Command::new("ip");
         command.args(["netns", "exec", netns, "ssh", "-i", &self.key]);
-        options.iter().for_each(|option| drop(command.args(["-o", option])));
+        for option in options {
+            command.args(["-o", option]);
+        }
         let output = command.args([target.as_str(), line]).stdin(Stdio::null()).output().unwrap();
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }

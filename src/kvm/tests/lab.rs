@@ -14,7 +14,6 @@ static ONE: Mutex<()> = Mutex::const_new(());
 pub struct Lab {
     pub hosts: Vec<LabHost>,
     pub folder: PathBuf,
-    before: Vec<String>,
     _tmp: tempfile::TempDir,
     _one: MutexGuard<'static, ()>,
 }
@@ -91,9 +90,8 @@ impl Lab {
         for shared in ["pool", "store"] {
             std::fs::create_dir(folder.join(shared)).unwrap();
         }
-        let before = namespaces();
         let hosts = (1..=count).map(|number| LabHost::start(&folder, number, count)).collect();
-        let lab = Self { hosts, folder, before, _tmp: tmp, _one: one };
+        let lab = Self { hosts, folder, _tmp: tmp, _one: one };
         lab.underlay();
         for host in &lab.hosts {
             host.answers().await;
@@ -123,12 +121,12 @@ impl Lab {
             let left: Vec<_> = rules.lines().filter(|l| l.contains("jump") || l.contains("chain n_")).collect();
             assert!(left.is_empty(), "rules are left: {left:?}");
             let vms = std::fs::read_dir(host.config.state_dir.join("vms")).unwrap();
-            let vms: Vec<_> = vms.map(|e| e.unwrap().path()).filter(|p| p.is_dir()).collect();
-            assert!(vms.is_empty(), "folders are left: {vms:?}");
+            let vms: Vec<_> = vms.map(|e| e.unwrap().path()).filter(|p| p.extension().is_none_or(|kind| kind != "moved")).collect();
+            assert!(vms.is_empty(), "files are left: {vms:?}");
         }
-        let own: Vec<_> = self.hosts.iter().map(|host| host.netns.clone()).collect();
-        let new: Vec<_> = namespaces().into_iter().filter(|name| !self.before.contains(name) && !own.contains(name)).collect();
-        assert!(new.is_empty(), "namespaces are left: {new:?}");
+        let router = format!("{}r", self.hosts[0].config.prefix);
+        let left: Vec<_> = namespaces().into_iter().filter(|name| name.starts_with(&router)).collect();
+        assert!(left.is_empty(), "namespaces are left: {left:?}");
         assert_eq!(self.processes(), Vec::<String>::new(), "processes are left");
     }
 
@@ -210,7 +208,7 @@ fn configuration(base: &Path, number: u8, id: &str, netns: &str, two: bool) -> C
     config.accelerator = Accelerator::Qemu;
     config.guest_bridge = "guests".into();
     config.public_bridge = Some("outside".into());
-    config.prefix = format!("{}{:02x}", char::from(b'a' + number), std::process::id() & 0xff);
+    config.prefix = format!("k{:02x}", std::process::id() & 0xff);
     config.netns = Some(Path::new("/run/netns").join(netns));
     config.shared_pools = vec![crate::things::POOL.into()];
     config.cpus_max = 2;
@@ -218,7 +216,9 @@ fn configuration(base: &Path, number: u8, id: &str, netns: &str, two: bool) -> C
     config.detach_seconds = LIMIT.as_secs();
     if two {
         let other = 3 - number;
-        let peer = Peer { uri: format!("qemu+tcp://172.31.0.{other}/system"), memory: Some(format!("tcp://172.31.0.{other}")) };
+        let (uri, memory) = (format!("qemu+tcp://172.31.0.{other}/system"), Some(format!("tcp://172.31.0.{other}")));
+        let state_dir = base.parent().map(|folder| folder.join(format!("host{other}/state")));
+        let peer = Peer { uri, memory, state_dir };
         config.peers.insert(format!("00000000-0000-4000-8000-0000000004{other:02x}"), peer);
         let address = |n: u8| std::net::Ipv4Addr::new(172, 31, 0, n);
         config.tunnel = Some(Tunnel { device: format!("wire{number}"), local: address(number), peers: vec![address(other)] });
