@@ -1,5 +1,5 @@
 # The only commands a newcomer needs. ARGS go to the server: make run ARGS="--data-dir /tmp/cloud --log json"
-.PHONY: run test check golden bench fuzz tools console screenshots
+.PHONY: run test check golden bench fuzz template tools console screenshots
 
 ## builds what is missing, then serves a simulated zone until Ctrl-C
 run: console
@@ -37,6 +37,10 @@ screenshots: tools console
 ## bends captured requests at random, a minute for each parser and the verifier; a seed that is printed repeats a run
 fuzz:
 	STRATUS_FUZZ_SECONDS=60 cargo test -p stratus-sigs -p stratus-s3 --test it --test fuzz fuzz -- --nocapture --test-threads=2
+
+## a small bootable Linux for KVM hosts, put together from Debian's packages: target/template/stratus-tiny.qcow2
+template: tools
+	src/kvm/template/build.sh target/template/stratus-tiny.qcow2
 
 tools:
 	tests/tools.sh

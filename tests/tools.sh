@@ -16,6 +16,30 @@ need chromium chromium
 need node nodejs
 need npm npm
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+# Real guests: QEMU under libvirt, and what the template and its networks are made with.
+if [ "$(uname -m)" = x86_64 ]; then
+    need libvirtd libvirt-daemon
+    need nft nftables
+    need dnsmasq dnsmasq-base
+    need ip iproute2
+    need busybox busybox
+    need dropbear dropbear-bin
+    need ssh openssh-client
+    need syslinux syslinux
+    [ -e /usr/lib/syslinux/mbr/mbr.bin ] || missing+=(syslinux-common)
+    need mcopy mtools
+    need mkfs.fat dosfstools
+    need sfdisk fdisk
+    need cpio cpio
+    need lz4 lz4
+    need modinfo kmod
+    [ -e /usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so ] || missing+=(libvirt-daemon-driver-qemu)
+    # Some images bring newer tools for disks than Debian's QEMU goes with; both have to be of one version.
+    if ! command -v qemu-system-x86_64 >/dev/null || ! command -v qemu-img >/dev/null; then
+        version=$(apt-cache policy qemu-system-x86 | awk '/Candidate/{print $2}')
+        missing+=("qemu-system-x86=$version" "qemu-utils=$version")
+    fi
+fi
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
     export DEBIAN_FRONTEND=noninteractive
@@ -26,10 +50,18 @@ if [ ${#missing[@]} -gt 0 ]; then
         "${as_root[@]}" chmod 755 "$policy"
         trap '"${as_root[@]}" rm -f "$policy"' EXIT
     fi
-    if ! "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}" </dev/null; then
+    if ! "${as_root[@]}" apt-get install -y --no-install-recommends --allow-downgrades "${missing[@]}" </dev/null; then
         "${as_root[@]}" apt-get update </dev/null
-        "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}" </dev/null
+        "${as_root[@]}" apt-get install -y --no-install-recommends --allow-downgrades "${missing[@]}" </dev/null
     fi
+fi
+
+# libvirt's QEMU driver does not start without this user, whoever the guests then run as.
+if command -v libvirtd >/dev/null && ! id libvirt-qemu >/dev/null 2>&1; then
+    as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
+    getent group kvm >/dev/null || "${as_root[@]}" groupadd -r kvm
+    getent group libvirt-qemu >/dev/null || "${as_root[@]}" groupadd -r libvirt-qemu
+    "${as_root[@]}" useradd -r -g kvm -d /var/lib/libvirt -s /usr/sbin/nologin libvirt-qemu
 fi
 
 for component in rustfmt clippy; do

@@ -29,6 +29,9 @@ pub struct VmSpec {
     /// What is in the drive.
     #[serde(default)]
     pub iso: Option<IsoSpec>,
+    /// What the guest is told of itself beyond the above, by the names of the metadata tree (`service-offering`, `ami-id`).
+    #[serde(default)]
+    pub metadata: std::collections::BTreeMap<String, String>,
 }
 
 /// An ISO in a VM's drive.

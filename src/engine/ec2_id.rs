@@ -247,7 +247,7 @@ fn judge(token: ClientToken, request: &str) -> Claim {
 }
 
 /// The first 17 hex digits of a uuid (or of a hash).
-fn digits(uuid: &str) -> String {
+pub(crate) fn digits(uuid: &str) -> String {
     uuid.chars().filter(char::is_ascii_hexdigit).map(|c| c.to_ascii_lowercase()).chain(std::iter::repeat('0')).take(17).collect()
 }
 

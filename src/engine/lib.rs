@@ -109,6 +109,7 @@ pub mod vm;
 mod vm_assign;
 mod vm_end;
 mod vm_iso;
+mod vm_metadata;
 mod vm_migrate;
 mod vm_nic;
 mod vm_password;

@@ -4,7 +4,7 @@
 //! it; [`Engine::network_implement`] then takes a VLAN and a source NAT address. `network_use.rs` says when that is, and the way back.
 use crate::addresses::{Subnet, subnet_span};
 use crate::network_offering::word;
-use crate::vm_start::{ROUTER, from_driver, network_spec};
+use crate::vm_start::{from_driver, network_spec};
 use crate::{Call, Engine, Topic, vnet};
 use stratus_model::{Error, Kind, Limit, Result};
 use stratus_store::{
@@ -214,7 +214,7 @@ impl Engine {
             self.network_ips_release(call, id).await?;
         }
         self.network_remove(call, id).await?;
-        match self.drivers.network(ROUTER) {
+        match self.router_of(&n).await? {
             Some(driver) => driver.shutdown(&network_spec(&n)).await.map_err(from_driver),
             None => Ok(()),
         }

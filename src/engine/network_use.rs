@@ -3,7 +3,7 @@
 //! `Allocated` to `Implemented` is one transaction (VLAN, source NAT address); what the elements have to do for it can be repeated, and
 //! every VM that starts repeats it. On the way back there is a state between, `Shutdown`: a start that finds it waits, and the shutdown
 //! looks for users once more after everybody can see that state. So no network goes down under a VM that is starting.
-use crate::vm_start::{ROUTER, from_driver, network_spec, nic_spec};
+use crate::vm_start::{from_driver, network_spec, nic_spec};
 use crate::{Call, Engine};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Engine {
             return Ok(n);
         }
         let n = self.network_wake(call, n).await?;
-        if let Some(driver) = self.drivers.network(ROUTER) {
+        if let Some(driver) = self.router_of(&n).await? {
             driver.implement(&network_spec(&n)).await.map_err(from_driver)?;
         }
         self.public_apply_later(Some(n.id)).await;
@@ -86,7 +86,7 @@ impl Engine {
             let why = "only a network that is in use, Implemented or Setup, is restarted".into();
             return Err(Error::State { kind: Kind::Network, id: n.uuid, state: n.state, why });
         }
-        let Some(driver) = self.drivers.network(ROUTER) else { return Ok(()) };
+        let Some(driver) = self.router_of(&n).await? else { return Ok(()) };
         let spec = network_spec(&n);
         if cleanup {
             driver.shutdown(&spec).await.map_err(from_driver)?;
@@ -161,7 +161,7 @@ impl Engine {
     async fn network_sleep(&self, call: &Call, id: i64) -> Result<bool> {
         let n = self.db.must::<Network>(id).await?;
         let wanted = self.db.count::<Nic>(users(id)).await? > 0;
-        if let Some(driver) = self.drivers.network(ROUTER).filter(|_| !wanted) {
+        if let Some(driver) = self.router_of(&n).await?.filter(|_| !wanted) {
             driver.shutdown(&network_spec(&n)).await.map_err(from_driver)?;
         }
         let inner = call.clone();

@@ -243,6 +243,7 @@ impl Engine {
             user_data: vm.user_data.clone(),
             ssh_public_key: vm.ssh_public_key.clone(),
             iso: self.iso_spec(vm).await?,
+            metadata: self.vm_metadata(vm).await?,
         })
     }
 }

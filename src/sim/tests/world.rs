@@ -48,6 +48,7 @@ pub fn bare_vm(number: u32) -> VmSpec {
         user_data: None,
         ssh_public_key: None,
         iso: None,
+        metadata: Default::default(),
     }
 }
 

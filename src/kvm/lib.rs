@@ -1,0 +1,198 @@
+//! One Linux machine as a host: VMs by QEMU under libvirt, disks as qcow2 files, guest networks as bridges with a network namespace
+//! each for a router, packet filters by nftables.
+//!
+//! [`Kvm`] implements the four traits of `stratus-drivers` for the machine that it runs on; the agent carries the calls here. What
+//! holds:
+//!
+//! - **libvirt, the kernel and the files are the truth.** What the engine said of a VM travels in its domain's metadata; what cannot
+//!   be read back from there (leases, rule sets, public addresses, where pools lie) is one JSON file a thing in the state folder. A
+//!   restarted driver goes on where it was, guests notice nothing.
+//! - **Every change is whole.** Rule sets go to nftables in one transaction and carry a sequence; images appear by rename.
+//! - **Nothing from outside reaches a shell**: programs get argument vectors, names that become paths are checked, images are looked
+//!   at before QEMU opens them (`image.rs`).
+//! - **A base is never written.** Disks are overlays over a pool's copy of the template, and no call here commits an overlay down.
+//!
+//! Every host that has VMs of a network has a router of its own for it, with the gateway's address: DHCP, DNS and metadata are
+//! answered where the guest is, and stay when another host goes. Between hosts the filters keep those answers at home.
+//!
+//! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped),
+//! moving disks between pools while a VM runs.
+mod config;
+mod dnsmasq;
+mod domain;
+mod figures;
+mod filter;
+mod filter_text;
+mod host;
+mod image;
+mod inside;
+mod keep;
+mod libvirt;
+mod life;
+mod link;
+mod metadata;
+mod metadata_serve;
+mod network;
+mod primary;
+mod public;
+mod router;
+mod run;
+mod secondary;
+mod xml;
+
+pub use config::{Accelerator, Config, Peer, Tunnel};
+
+use keep::Folder;
+use libvirt::{Conn, Libvirt, Problem};
+use run::Runner;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Weak};
+use stratus_drivers::DriverError;
+
+type Done<T = ()> = Result<T, DriverError>;
+
+/// This machine as a host, with its storage and networks.
+pub struct Kvm {
+    config: Config,
+    run: Runner,
+    libvirt: Libvirt,
+    kvm: bool,
+    folders: Folders,
+    locks: Locks,
+    stores: secondary::Stores,
+    guarded: Mutex<BTreeSet<String>>,
+    figures: figures::Last,
+    servers: metadata_serve::Servers,
+    /// For tasks that serve on our behalf and must not keep us alive.
+    me: Weak<Kvm>,
+}
+
+/// What is remembered, a folder a kind.
+struct Folders {
+    hosts: Folder,
+    pools: Folder,
+    stores: Folder,
+    networks: Folder,
+    rules: Folder,
+    members: Folder,
+}
+
+impl Kvm {
+    /// Takes up what stands in the state folder: filters and routers of networks are made again where they went (after the machine
+    /// was off), VMs are left alone.
+    ///
+    /// # Errors
+    /// The state folder cannot be read or written, or a name in the configuration cannot be used.
+    pub async fn open(config: Config) -> Result<Arc<Self>, DriverError> {
+        keep::plain("the prefix of interfaces", &config.prefix)?;
+        if config.prefix.len() > 4 {
+            return Err(DriverError::Failed(format!("the prefix {:?} has more than four letters", config.prefix)));
+        }
+        let folder = |name: &str| Folder::open(config.state_dir.join(name));
+        let folders = Folders {
+            hosts: folder("hosts")?,
+            pools: folder("pools")?,
+            stores: folder("stores")?,
+            networks: folder("networks")?,
+            rules: folder("rules")?,
+            members: folder("members")?,
+        };
+        folder("vms")?;
+        let kvm = Arc::new_cyclic(|me| Self {
+            run: Runner { netns: config.netns.clone() },
+            libvirt: Libvirt::new(config.libvirt_socket.clone()),
+            kvm: hardware(config.accelerator),
+            folders,
+            locks: Locks::default(),
+            stores: secondary::Stores::default(),
+            guarded: Mutex::default(),
+            figures: figures::Last::default(),
+            servers: metadata_serve::Servers::default(),
+            config,
+            me: me.clone(),
+        });
+        kvm.filters_restore().await?;
+        kvm.networks_restore().await?;
+        tokio::spawn(life::watch(kvm.me.clone()));
+        Ok(kvm)
+    }
+
+    /// The configuration that it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A file of a VM's on this host: `log` is its console, `sock` its screen, `moved` says where it went. All lie in one folder that
+    /// every host has, because a VM that moves finds the same there.
+    fn vm_file(&self, vm: &str, kind: &str) -> Done<PathBuf> {
+        Ok(self.config.state_dir.join("vms").join(format!("{}.{kind}", keep::plain("a VM", vm)?)))
+    }
+
+    /// The unix socket on which a VM's screen speaks RFB (VNC), for whoever may see it.
+    ///
+    /// # Errors
+    /// The VM is not here.
+    pub fn screen_socket(&self, vm: &str) -> Result<PathBuf, DriverError> {
+        let socket = self.vm_file(vm, "sock")?;
+        if socket.exists() { Ok(socket) } else { Err(DriverError::Missing(format!("VM {vm}"))) }
+    }
+
+    /// A picture of a VM's screen as PNG.
+    ///
+    /// # Errors
+    /// The VM is not here, or libvirt does not answer.
+    pub async fn screenshot(&self, vm: &str) -> Result<Vec<u8>, DriverError> {
+        self.virt(async |conn| {
+            let Some(domain) = conn.domain(vm).await? else { return Ok(None) };
+            conn.screenshot(&domain).await.map(Some)
+        })
+        .await?
+        .ok_or_else(|| DriverError::Missing(format!("VM {vm}")))
+    }
+
+    /// Something with libvirt, with its refusals as a driver's errors.
+    async fn virt<T>(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<T, Problem>) -> Done<T> {
+        self.libvirt.with(work).await.map_err(|problem| match problem {
+            Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
+            refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
+        })
+    }
+}
+
+/// Whether hardware is to run guests.
+fn hardware(accelerator: Accelerator) -> bool {
+    match accelerator {
+        Accelerator::Kvm => true,
+        Accelerator::Qemu => false,
+        Accelerator::Auto => {
+            let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+            let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+            let able = flags.split_whitespace().any(|flag| matches!(flag, "vmx" | "svm"));
+            able && std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok()
+        }
+    }
+}
+
+/// One at a time, for each name.
+#[derive(Default)]
+struct Locks(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Locks {
+    /// Waits for whoever holds the name; it is held until the guard goes.
+    async fn hold(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            all.retain(|_, lock| lock.strong_count() > 0);
+            match all.get(name).and_then(Weak::upgrade) {
+                Some(lock) => lock,
+                None => {
+                    let lock = Arc::new(tokio::sync::Mutex::default());
+                    all.insert(name.to_owned(), Arc::downgrade(&lock));
+                    lock
+                }
+            }
+        };
+        lock.lock_owned().await
+    }
+}

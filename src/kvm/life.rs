@@ -1,0 +1,307 @@
+//! VMs on this host: start, stop, reboot, move, grow, and devices that come and go while they run.
+use crate::domain::{self, Frame, Seen, disk_xml, domain_xml, drive_xml, nic_xml, target};
+use crate::keep::{gone, io};
+use crate::libvirt::{Domain, Problem};
+use crate::{Done, Kvm};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Weak;
+use std::time::Duration;
+use stratus_drivers::{DiskRef, DiskSpec, DriverError, IsoSpec, NicSpec, StopMode, VmSpec};
+use tokio::time::Instant;
+
+/// How often something that takes its time is looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// How often a guest is asked again: one that still boots does not hear.
+const AGAIN: Duration = Duration::from_secs(4);
+/// How often a look is taken for guests that arrive.
+const ARRIVALS: Duration = Duration::from_secs(1);
+/// What is shown of a console.
+const CONSOLE: u64 = 64 << 10;
+
+fn missing(vm: &str) -> DriverError {
+    DriverError::Missing(format!("VM {vm}"))
+}
+
+impl Kvm {
+    /// The domain of a VM, which has to be there.
+    pub(crate) async fn there(&self, vm: &str) -> Done<Domain> {
+        self.virt(async |conn| conn.domain(vm).await).await?.ok_or_else(|| missing(vm))
+    }
+
+    /// What a VM is made of now, if it is there.
+    pub(crate) async fn seen(&self, vm: &str) -> Done<Option<Seen>> {
+        let xml = self.virt(async |conn| {
+            let Some(domain) = conn.domain(vm).await? else { return Ok(None) };
+            match conn.xml(&domain).await {
+                Ok(xml) => Ok(Some(xml)),
+                Err(e) if e.no_domain() => Ok(None),
+                Err(e) => Err(e),
+            }
+        });
+        xml.await?.map(|xml| Seen::read(&xml)).transpose()
+    }
+
+    pub(crate) async fn vm_start(&self, vm: &VmSpec) -> Done {
+        let _held = self.locks.hold(&vm.name).await;
+        if self.virt(async |conn| conn.domain(&vm.name).await).await?.is_some() {
+            return Ok(());
+        }
+        self.leases_named(vm).await?;
+        let (log, screen) = (self.vm_file(&vm.name, "log")?, self.vm_file(&vm.name, "sock")?);
+        let mut disks = Vec::new();
+        for disk in &vm.disks {
+            disks.push(self.disk_there(&reference(disk))?);
+        }
+        let mut bridges = Vec::new();
+        for nic in &vm.nics {
+            bridges.push(self.bridge_up(&nic.broadcast_uri).await?);
+            self.nic_guard(&vm.name, nic).await?;
+        }
+        let iso = vm.iso.as_ref().map(|iso| self.iso_file(iso)).transpose()?;
+        // What a start before wrote is another boot's console.
+        self.files_gone(&vm.name)?;
+        let (kvm, cpus_max, prefix) = (self.kvm, self.config.cpus_max, self.config.prefix.as_str());
+        let xml = domain_xml(vm, &Frame { kvm, cpus_max, log: &log, screen: &screen, disks, bridges, prefix, iso })?;
+        self.virt(async |conn| conn.create(&xml).await).await
+    }
+
+    pub(crate) async fn vm_stop(&self, vm: &str, mode: StopMode) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let seen = self.seen(vm).await?;
+        if seen.is_some() {
+            self.power_off(vm, mode).await?;
+        }
+        for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics) {
+            self.nic_unguard(nic).await?;
+        }
+        self.files_gone(vm)
+    }
+
+    /// Removes a VM's files on this host.
+    fn files_gone(&self, vm: &str) -> Done {
+        for kind in ["log", "sock", "moved"] {
+            let file = self.vm_file(vm, kind)?;
+            gone(std::fs::remove_file(&file)).map_err(io(&file))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the guest to shut down if `mode` says so, and cuts the power if it has not by then.
+    async fn power_off(&self, vm: &str, mode: StopMode) -> Done {
+        let limit = match mode {
+            StopMode::Graceful => Duration::from_secs(self.config.shutdown_seconds),
+            StopMode::Forced => Duration::ZERO,
+        };
+        let end = Instant::now() + limit;
+        let mut next = Instant::now();
+        while Instant::now() < end {
+            let Some(domain) = self.virt(async |conn| conn.domain(vm).await).await? else { return Ok(()) };
+            if Instant::now() >= next {
+                self.ignore_gone(self.libvirt.with(async |conn| conn.shut_down(&domain).await).await)?;
+                next = Instant::now() + AGAIN;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        let domain = self.virt(async |conn| conn.domain(vm).await).await?;
+        let Some(domain) = domain else { return Ok(()) };
+        self.ignore_gone(self.libvirt.with(async |conn| conn.destroy(&domain).await).await)
+    }
+
+    /// A domain that went away in between needed no asking.
+    fn ignore_gone(&self, answer: Result<(), Problem>) -> Done {
+        match answer {
+            Err(Problem::Lost(why)) => Err(DriverError::Unreachable(format!("libvirt of this host ({why})"))),
+            Err(e) if !e.no_domain() && !e.invalid_now() => Err(DriverError::Failed(e.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stop, then start of what it was made of at that moment.
+    pub(crate) async fn vm_reboot(&self, vm: &str) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let domain = self.there(vm).await?;
+        let xml = self.virt(async |conn| conn.xml(&domain).await).await?;
+        self.power_off(vm, StopMode::Graceful).await?;
+        self.virt(async |conn| conn.create(&xml).await).await
+    }
+
+    /// Moves a VM. Its disks have to be where the other host sees them: nothing is copied.
+    pub(crate) async fn vm_migrate(&self, to: &str, vm: &VmSpec) -> Done {
+        let _held = self.locks.hold(&vm.name).await;
+        let peer = self.config.peers.get(to).ok_or_else(|| DriverError::Unreachable(format!("host {to}")))?;
+        let moved = self.vm_file(&vm.name, "moved")?;
+        let Some(domain) = self.virt(async |conn| conn.domain(&vm.name).await).await? else {
+            // Asked again: this host is the one that moved it there.
+            let there = std::fs::read_to_string(&moved).is_ok_and(|host| host == to);
+            return if there { Ok(()) } else { Err(missing(&vm.name)) };
+        };
+        let shared = vm.disks.iter().all(|disk| self.config.shared_pools.contains(&disk.pool));
+        let here = self.config.state_dir.as_path();
+        let folders = (here, peer.state_dir.as_deref().unwrap_or(here));
+        let xml = self.virt(async |conn| conn.xml_to_move(&domain).await).await?;
+        let xml = domain::moved(&xml, vm, folders)?;
+        self.virt(async |conn| conn.migrate(&domain, peer, &xml, shared).await).await?;
+        self.files_gone(&vm.name)?;
+        std::fs::write(&moved, to).map_err(io(&moved))?;
+        for nic in &vm.nics {
+            self.nic_unguard(nic).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn vm_scale(&self, vm: &VmSpec) -> Done {
+        let _held = self.locks.hold(&vm.name).await;
+        let domain = self.there(&vm.name).await?;
+        let seen = self.seen(&vm.name).await?.ok_or_else(|| missing(&vm.name))?;
+        if vm.cpus < seen.cpus || vm.memory_mb < seen.memory_mb {
+            return Err(DriverError::Failed(format!("VM {} has more than that; a running VM only grows", vm.name)));
+        }
+        if vm.memory_mb > seen.memory_mb {
+            return Err(DriverError::Unsupported("more memory for a running VM on KVM; stop it first".into()));
+        }
+        if vm.cpus == seen.cpus {
+            return Ok(());
+        }
+        self.virt(async |conn| conn.cpus(&domain, vm.cpus).await).await
+    }
+
+    pub(crate) async fn nic_plug(&self, vm: &str, nic: &NicSpec) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let domain = self.there(vm).await?;
+        let seen = self.seen(vm).await?.ok_or_else(|| missing(vm))?;
+        if seen.macs.contains(&nic.mac) {
+            return Ok(());
+        }
+        let bridge = self.bridge_up(&nic.broadcast_uri).await?;
+        self.nic_guard(vm, nic).await?;
+        let xml = nic_xml(&self.config.prefix, nic, &bridge);
+        self.virt(async |conn| conn.attach(&domain, &xml).await).await
+    }
+
+    pub(crate) async fn nic_unplug(&self, vm: &str, nic: &NicSpec) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let domain = self.there(vm).await?;
+        let xml = nic_xml(&self.config.prefix, nic, &self.bridge(&nic.broadcast_uri)?);
+        let there = |seen: &Seen| seen.macs.contains(&nic.mac);
+        self.let_go(&domain, &xml, &format!("NIC {}", nic.mac), there).await?;
+        self.nic_unguard(nic).await
+    }
+
+    pub(crate) async fn disk_attach(&self, vm: &str, disk: &DiskSpec) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let domain = self.there(vm).await?;
+        let file = self.disk_there(&reference(disk))?;
+        let seen = self.seen(vm).await?.ok_or_else(|| missing(vm))?;
+        if seen.disks.iter().any(|(_, path)| *path == file) {
+            return Ok(());
+        }
+        let xml = disk_xml(disk, &file)?;
+        self.virt(async |conn| conn.attach(&domain, &xml).await).await
+    }
+
+    pub(crate) async fn disk_detach(&self, vm: &str, disk: &DiskSpec) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let domain = self.there(vm).await?;
+        let file = self.disk_file(&disk.pool, &disk.path)?;
+        let xml = disk_xml(disk, &file)?;
+        let there = |seen: &Seen| seen.disks.iter().any(|(_, path)| *path == file);
+        self.let_go(&domain, &xml, &format!("disk {} ({})", disk.path, target(disk)?), there).await
+    }
+
+    /// Has the guest let a device go: it is asked, and asked again while it boots, until the domain has it no more.
+    async fn let_go(&self, domain: &Domain, xml: &str, what: &str, there: impl Fn(&Seen) -> bool) -> Done {
+        let end = Instant::now() + Duration::from_secs(self.config.detach_seconds);
+        let mut next = Instant::now();
+        loop {
+            let seen = self.seen(&domain.name).await?;
+            if !seen.is_some_and(|seen| there(&seen)) {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(DriverError::Failed(format!("the guest of VM {} does not let {what} go", domain.name)));
+            }
+            if Instant::now() >= next {
+                // Refused while an earlier wish is being carried out; whether it was granted shows above.
+                if let Err(problem) = self.libvirt.with(async |conn| conn.detach(domain, xml).await).await {
+                    tracing::debug!(vm = domain.name, what, %problem, "a device stays for now");
+                }
+                next = Instant::now() + AGAIN;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    fn iso_file(&self, iso: &IsoSpec) -> Done<PathBuf> {
+        self.object(&iso.store, &iso.iso).map(|(file, _)| file)
+    }
+
+    pub(crate) async fn drive_change(&self, vm: &str, iso: Option<&IsoSpec>) -> Done {
+        let _held = self.locks.hold(vm).await;
+        let domain = self.there(vm).await?;
+        let file = iso.map(|iso| self.iso_file(iso)).transpose()?;
+        let seen = self.seen(vm).await?.ok_or_else(|| missing(vm))?;
+        if seen.iso == file {
+            return Ok(());
+        }
+        let xml = drive_xml(file.as_deref());
+        self.virt(async |conn| conn.update(&domain, &xml).await).await
+    }
+
+    /// The last that the guest wrote to its serial console.
+    pub(crate) async fn console_tail(&self, vm: &str) -> Done<Vec<u8>> {
+        self.there(vm).await?;
+        let path = self.vm_file(vm, "log")?;
+        let file = match std::fs::File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(io(&path))?,
+        };
+        let length = file.metadata().map_err(io(&path))?.len();
+        let from = length.saturating_sub(CONSOLE);
+        let mut bytes = vec![0; (length - from) as usize];
+        let count = file.read_at(&mut bytes, from).map_err(io(&path))?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+}
+
+/// A disk of a VM as storage knows it.
+pub(crate) fn reference(disk: &DiskSpec) -> DiskRef {
+    DiskRef { pool: disk.pool.clone(), path: disk.path.clone(), bytes: disk.bytes }
+}
+
+/// Looks once in a while for guests that another host moved here.
+pub(crate) async fn watch(kvm: Weak<Kvm>) {
+    loop {
+        tokio::time::sleep(ARRIVALS).await;
+        let Some(kvm) = kvm.upgrade() else { return };
+        if let Err(error) = kvm.arrivals().await {
+            tracing::debug!(%error, "no look at arriving guests");
+        }
+    }
+}
+
+impl Kvm {
+    /// Lets guests send that came here by themselves: they are seen as soon as their memory begins to arrive.
+    pub(crate) async fn arrivals(&self) -> Done {
+        let domains = self.virt(async |conn| conn.domains().await).await?;
+        let guarded = || self.guarded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        guarded().retain(|name| domains.iter().any(|domain| domain.name == *name));
+        for domain in domains {
+            if guarded().contains(&domain.name) {
+                continue;
+            }
+            let spec = self.seen(&domain.name).await?.and_then(|seen| seen.spec);
+            for nic in spec.iter().flat_map(|spec| &spec.nics) {
+                self.nic_guard(&domain.name, nic).await?;
+            }
+            guarded().insert(domain.name);
+        }
+        Ok(())
+    }
+
+    /// The tap of a NIC on this host.
+    pub(crate) fn tap(&self, nic: &NicSpec) -> String {
+        domain::tap(&self.config.prefix, nic)
+    }
+}

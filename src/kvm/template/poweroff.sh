@@ -1,0 +1,2 @@
+#!/bin/busybox sh
+umount /data; sync; poweroff -f

@@ -1,0 +1,178 @@
+//! The contract of the traits (`drivers::conformance`), with everything real.
+use crate::lab::{Lab, LabHost, run, serve, template};
+use crate::things::{NET, POOL, STORE, TEMPLATE, disk, disk_spec, fetch, network, nic, vm};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use stratus_drivers::conformance::{
+    HostCase, NetworkCase, StorageCase, host_conformance, network_conformance, pool_conformance, store_conformance,
+};
+use stratus_drivers::{
+    DiskRef, DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PrimaryStorage, SecondaryStorage, StopMode, StoreDetails, VmFigures,
+    VmReport, VmSnapshotSpec, VmSpec,
+};
+use stratus_kvm::Kvm;
+
+/// Several hosts as the engine sees them: each call goes to the driver of the host that it names.
+struct Hosts(BTreeMap<String, Arc<Kvm>>);
+
+impl Hosts {
+    fn of(&self, host: &str) -> Result<&Kvm, DriverError> {
+        self.0.get(host).map(Arc::as_ref).ok_or_else(|| DriverError::Unreachable(format!("host {host}")))
+    }
+}
+
+#[async_trait::async_trait]
+impl Host for Hosts {
+    async fn connect(&self, host: &str, url: &str) -> Result<HostFacts, DriverError> {
+        Host::connect(self.of(host)?, host, url).await
+    }
+    async fn disconnect(&self, host: &str) -> Result<(), DriverError> {
+        match self.of(host) {
+            Ok(driver) => Host::disconnect(driver, host).await,
+            Err(_) => Ok(()),
+        }
+    }
+    async fn ping(&self, host: &str) -> Result<(), DriverError> {
+        self.of(host)?.ping(host).await
+    }
+    async fn start(&self, host: &str, vm: &VmSpec) -> Result<VmReport, DriverError> {
+        self.of(host)?.start(host, vm).await
+    }
+    async fn stop(&self, host: &str, vm: &str, mode: StopMode) -> Result<(), DriverError> {
+        self.of(host)?.stop(host, vm, mode).await
+    }
+    async fn reboot(&self, host: &str, vm: &str) -> Result<(), DriverError> {
+        self.of(host)?.reboot(host, vm).await
+    }
+    async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError> {
+        self.of(from)?.migrate(from, to, vm).await
+    }
+    async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError> {
+        self.of(host)?.scale(host, vm).await
+    }
+    async fn plug(&self, host: &str, vm: &str, nic: &NicSpec) -> Result<(), DriverError> {
+        self.of(host)?.plug(host, vm, nic).await
+    }
+    async fn unplug(&self, host: &str, vm: &str, nic: &NicSpec) -> Result<(), DriverError> {
+        self.of(host)?.unplug(host, vm, nic).await
+    }
+    async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Result<(), DriverError> {
+        self.of(host)?.change_iso(host, vm, iso).await
+    }
+    async fn keep(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError> {
+        self.of(host)?.keep(host, vm, snapshot).await
+    }
+    async fn revert(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError> {
+        self.of(host)?.revert(host, vm, snapshot).await
+    }
+    async fn forget(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError> {
+        self.of(host)?.forget(host, vm, snapshot).await
+    }
+    async fn figures(&self, host: &str) -> Result<Vec<VmFigures>, DriverError> {
+        self.of(host)?.figures(host).await
+    }
+    async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Result<(), DriverError> {
+        self.of(host)?.attach(host, vm, disk).await
+    }
+    async fn detach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Result<(), DriverError> {
+        self.of(host)?.detach(host, vm, disk).await
+    }
+    async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError> {
+        self.of(host)?.list(host).await
+    }
+    async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError> {
+        self.of(host)?.console_output(host, vm).await
+    }
+}
+
+/// The shared pool and store at a host, and the template on them.
+pub async fn storage(driver: &Kvm, folder: &Path) {
+    let url = |name: &str| format!("SharedMountPoint://{}", folder.join(name).display());
+    PrimaryStorage::connect(driver, POOL, &url("pool")).await.unwrap();
+    SecondaryStorage::connect(driver, STORE, &url("store"), &StoreDetails::new()).await.unwrap();
+    let url = serve(template()).await;
+    SecondaryStorage::fetch(driver, STORE, &fetch(TEMPLATE, &url)).await.unwrap();
+}
+
+fn url(host: &LabHost) -> String {
+    format!("http://{}", host.netns)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kvm_hosts_keep_the_contract_and_move_guests() {
+    let Some(lab) = Lab::open(2).await else { return };
+    let mut all = BTreeMap::new();
+    for host in &lab.hosts {
+        let driver = host.driver().await;
+        storage(&driver, &lab.folder).await;
+        all.insert(host.id.clone(), driver);
+    }
+    let [first, second] = lab.hosts.as_slice() else { panic!("two hosts") };
+    let driver = all[&first.id].clone();
+    driver.create_from_template(&disk("root-11"), TEMPLATE).await.unwrap();
+    PrimaryStorage::create(&*driver, &disk("spare")).await.unwrap();
+    let (host, vm, spare) = (first.id.clone(), vm(11), disk_spec("spare", 1));
+    let case = HostCase { host, url: url(first), vm, spare, other: Some((second.id.clone(), url(second))) };
+    host_conformance(&Hosts(all), &case).await;
+    for name in ["root-11", "spare"] {
+        PrimaryStorage::delete(&*driver, &disk(name)).await.unwrap();
+    }
+    SecondaryStorage::delete(&*driver, STORE, TEMPLATE).await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(lab.folder.join("pool/.templates")).unwrap().collect();
+    assert!(left.is_empty(), "the pool's copy of a template goes with the last that needs it: {left:?}");
+    lab.nothing_is_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kvm_storage_keeps_the_contract() {
+    let Some(lab) = Lab::open(1).await else { return };
+    let driver = lab.hosts[0].driver().await;
+    let pool = lab.folder.join("pool");
+    let write = |disk: &DiskRef| {
+        let file = pool.join(&disk.path);
+        drop(run("qemu-io", &["-f", "qcow2", "-c", "write -P 0x5a 1M 64k", file.to_str().unwrap()]));
+    };
+    let case = StorageCase {
+        pool: POOL.into(),
+        pool_url: format!("file://{}", pool.display()),
+        store: STORE.into(),
+        store_url: format!("file://{}", lab.folder.join("store").display()),
+        store_details: StoreDetails::new(),
+        template_url: serve(template()).await,
+        template_format: "QCOW2".into(),
+        inside: vec!["127.0.0.0/8".into()],
+        disk_bytes: 64 << 20,
+        write: Some(&write),
+    };
+    store_conformance(&*driver, &case).await;
+    pool_conformance(&*driver, &*driver, &case).await;
+    let files = |name: &str| {
+        let entries = std::fs::read_dir(lab.folder.join(name)).unwrap().map(|entry| entry.unwrap());
+        entries.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name()).collect::<Vec<_>>()
+    };
+    assert_eq!((files("pool"), files("store"), files("pool/.templates")), (Vec::new(), Vec::new(), Vec::new()), "files are left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kvm_networks_keep_the_contract() {
+    let Some(lab) = Lab::open(1).await else { return };
+    let host = &lab.hosts[0];
+    run("ip", &["-n", &host.netns, "link", "add", "outside", "type", "bridge"]);
+    run("ip", &["-n", &host.netns, "link", "set", "outside", "up"]);
+    let driver = host.driver().await;
+    Host::connect(&*driver, &host.id, &url(host)).await.unwrap();
+    let sequence = |nic: &str| driver.rules_sequence(nic);
+    let public = |network: &str| driver.public_sequence(network);
+    let case = NetworkCase {
+        host: host.id.clone(),
+        network: network(),
+        nics: [nic(11), nic(12)],
+        vm: vm(11).name,
+        sequence: Some(&sequence),
+        public: Some(&public),
+    };
+    network_conformance(&*driver, &case).await;
+    assert_eq!(driver.public_sequence(NET), None);
+    lab.nothing_is_left();
+}
