@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stratus_model::Result;
 
 /// Tables whose results are kept.
-const STEADY: [&str; 31] = [
+const STEADY: [&str; 30] = [
     "account",
     "domain",
     "cloud_user",
@@ -34,7 +34,6 @@ const STEADY: [&str; 31] = [
     "offering_service",
     "network",
     "ip_range",
-    "security_group",
     "security_group_rule",
     "service_offering",
     "disk_offering",
