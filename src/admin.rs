@@ -91,7 +91,7 @@ async fn dump(house: &House) -> Result<()> {
         let select = format!("select {} from {} where id > ? order by id limit {PAGE}", table.columns.join(","), table.name);
         let mut after = 0i64;
         loop {
-            let rows = house.engine.db.rows(select.as_str(), vec![after.into()]).await?;
+            let rows = house.engine.db.rows(select.clone(), vec![after.into()]).await?;
             let Some(last) = rows.last() else { break };
             after = last.get(0)?;
             let mut text = String::new();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Addresses that a range may have at most: a /16.
 pub const MOST: u32 = 1 << 16;
-/// Free addresses looked at in one go.
+/// Free addresses looked at in one go, where others write at the same time.
 const CANDIDATES: i64 = 16;
 /// How often new candidates are looked for after all of those found were lost to others.
 const ROUNDS: usize = 8;
@@ -52,19 +52,34 @@ impl Engine {
             };
         }
         for _ in 0..ROUNDS {
-            let free = of_network().eq("state", "Free").eq_opt("pod_id", pod).page(0, CANDIDATES);
+            let alone = tx.dialect() == Dialect::Sqlite;
+            // By one index or the other: a network's addresses in the order of their keys may be those of another pod for long.
+            let free = match pod {
+                Some(_) => Query::all().eq("pod_id", pod).eq("network_id + 0", network.id),
+                None => of_network(),
+            };
+            let free = free.eq("state", "Free").page(0, if alone { 1 } else { CANDIDATES });
             let mut free = tx.find::<IpAddress>(free).await?;
             if free.is_empty() {
                 break;
             }
             // Where writers run side by side they would all wait for the first row: each begins somewhere else.
-            if tx.dialect() == Dialect::Mysql {
+            if !alone {
                 let start = nic.unsigned_abs() as usize % free.len();
                 free.rotate_left(start);
             }
-            for one in &free {
-                if self.address_claim(tx, one, vm, nic, account).await? {
-                    return tx.must(one.id).await;
+            for one in free {
+                if self.address_claim(tx, &one, vm, nic, account).await? {
+                    return Ok(IpAddress {
+                        state: "Allocated".into(),
+                        account_id: Some(account.0),
+                        domain_id: Some(account.1),
+                        nic_id: Some(nic),
+                        vm_id: Some(vm),
+                        allocated: Some(self.clock.now()),
+                        update_count: one.update_count + 1,
+                        ..one
+                    });
                 }
             }
         }

@@ -203,9 +203,9 @@ pub(crate) async fn forget(tx: &mut Tx, vm: i64) -> Result<()> {
 const TAKEN: &str = "another VM of an anti-affinity group is on the host";
 
 /// The outcome of taking a place: that the host is taken for a group is no error, it is no room.
-pub(crate) fn taken_is_no_room(outcome: Result<bool>) -> Result<bool> {
+pub(crate) fn taken_is_no_room<T: Default>(outcome: Result<T>) -> Result<T> {
     match outcome {
-        Err(Error::NoCapacity(why)) if why == TAKEN => Ok(false),
+        Err(Error::NoCapacity(why)) if why == TAKEN => Ok(T::default()),
         other => other,
     }
 }

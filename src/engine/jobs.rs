@@ -207,11 +207,11 @@ impl Engine {
         let user = self.db.must::<User>(job.user_id).await?;
         let caller = Arc::new(self.caller_of(&user, Source::System).await?);
         let call = Call::new(self.clone(), caller.clone(), "", None).in_job(id);
-        let topic = self.job_topic(&job).await?;
         let scheduled = match job.start_event_id {
             Some(e) => self.db.get::<Event>(e).await?,
             None => None,
         };
+        let topic = self.job_topic(&job, scheduled.as_ref()).await?;
         let Some(executor) = self.jobs.executor.get().cloned() else { return Err(Error::internal("no executor")) };
         self.job_event(&call, scheduled.as_ref(), topic, Level::Info, "Started", None).await?;
         let result = executor.execute(self.clone(), caller, &job).await;
@@ -275,14 +275,10 @@ impl Engine {
             .await
     }
 
-    async fn job_topic(&self, job: &Job) -> Result<Topic> {
+    async fn job_topic(&self, job: &Job, scheduled: Option<&Event>) -> Result<Topic> {
         let kind = job.instance_type.as_deref().and_then(kind_of).unwrap_or(Kind::Job);
-        let scheduled = match job.start_event_id {
-            Some(e) => self.db.get::<Event>(e).await?,
-            None => None,
-        };
-        let account = scheduled.as_ref().map_or(job.account_id, |e| e.account_id);
-        let domain = match &scheduled {
+        let account = scheduled.map_or(job.account_id, |e| e.account_id);
+        let domain = match scheduled {
             Some(e) => e.domain_id,
             None => self.db.must::<Account>(account).await?.domain_id,
         };

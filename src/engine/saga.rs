@@ -3,21 +3,49 @@
 //! The plan (what the steps decided) is saved after each step under the job's key. A step may run twice - after a crash the one that
 //! was under way runs again - so it finds its own earlier work; an undo frees even what it never heard of. When a step fails, it and
 //! all before it are undone in reverse order and the error is the job's. A saga that was finished answers with its plan at once.
+//!
+//! Saving is a transaction. A step that writes to the database anyway saves itself in its own (`[own]`): one commit instead of two, and
+//! what it did and that it did it are durable together. A step that costs less to repeat than to write down (`[light]`) is not saved: a
+//! crash after it repeats it with those that follow.
 use crate::Call;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stratus_model::{Error, Result};
-use stratus_store::{Boxed, JobStep, Query};
+use stratus_store::{Boxed, JobStep, Query, Tx};
 
 /// A step or an undo.
 pub type StepFn<P> = for<'a> fn(&'a Call, &'a mut P) -> Boxed<'a, ()>;
+/// A step that saves itself: the key that [`Mark::write`] gave it, or none where it wrote nothing.
+pub type OwnFn<P> = for<'a> fn(&'a Call, &'a mut P, Mark) -> Boxed<'a, Option<i64>>;
+
+/// What a step does, and how that it is done is saved.
+pub enum Work<P: 'static> {
+    /// Saved after it.
+    Plain(StepFn<P>),
+    /// Saved with the next one that is.
+    Light(StepFn<P>),
+    /// Saves itself. Nothing that can fail comes after its transaction.
+    Own(OwnFn<P>),
+}
+
+/// That a step is done, for the step to write in its own transaction.
+#[derive(Clone)]
+pub struct Mark(JobStep);
+
+impl Mark {
+    /// Writes that the step is done, and what is decided so far; the key of the saga's row.
+    pub async fn write<P: Serialize>(mut self, tx: &mut Tx, plan: &P) -> Result<i64> {
+        self.0.plan = serde_json::to_string(plan).map_err(Error::internal)?;
+        write(tx, self.0).await
+    }
+}
 
 /// One step of a saga.
 pub struct Step<P: 'static> {
     /// Its name, for the log.
     pub name: &'static str,
     /// Does it.
-    pub run: StepFn<P>,
+    pub work: Work<P>,
     /// Takes it back.
     pub undo: Option<StepFn<P>>,
 }
@@ -30,18 +58,21 @@ pub struct Saga<P: 'static> {
     pub steps: &'static [Step<P>],
 }
 
-/// Writes a saga down: `saga!("vm-start": reserve undo release, boot undo power_off, finish)`.
+/// Writes a saga down: `saga!("vm-start": [own] reserve undo release, [light] boot undo power_off, finish)`.
 #[macro_export]
 macro_rules! saga {
-    ($name:literal: $($run:ident $(undo $undo:ident)?),+ $(,)?) => {
+    ($name:literal: $($([$kind:ident])? $run:ident $(undo $undo:ident)?),+ $(,)?) => {
         $crate::saga::Saga { name: $name, steps: &[$(
             $crate::saga::Step {
                 name: stringify!($run),
-                run: |call, plan| Box::pin($run(call, plan)),
+                work: $crate::saga!(@work $($kind)? $run),
                 undo: $crate::saga!(@undo $($undo)?),
             }
         ),+] }
     };
+    (@work own $run:ident) => { $crate::saga::Work::Own(|call, plan, mark| Box::pin($run(call, plan, mark))) };
+    (@work light $run:ident) => { $crate::saga::Work::Light(|call, plan| Box::pin($run(call, plan))) };
+    (@work $run:ident) => { $crate::saga::Work::Plain(|call, plan| Box::pin($run(call, plan))) };
     (@undo) => { None };
     (@undo $undo:ident) => { Some(|call, plan| Box::pin($undo(call, plan))) };
 }
@@ -94,14 +125,24 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
 
     async fn forward(&self, call: &Call, at: &mut JobStep, plan: &mut P) -> Result<()> {
         while let Some(step) = self.steps.get(at.step as usize) {
-            (step.run)(call, plan).await?;
-            at.step += 1;
-            at.done = at.step as usize == self.steps.len();
-            if let Err(e) = self.save(call, at, plan).await {
-                at.step -= 1;
-                at.done = false;
-                return Err(e);
+            let mut done = JobStep { step: at.step + 1, done: at.step as usize + 1 == self.steps.len(), ..at.clone() };
+            match &step.work {
+                Work::Plain(run) => {
+                    run(call, plan).await?;
+                    self.save(call, &mut done, plan).await?;
+                }
+                Work::Light(run) => {
+                    run(call, plan).await?;
+                    if done.done {
+                        self.save(call, &mut done, plan).await?;
+                    }
+                }
+                Work::Own(run) => {
+                    done.updated = call.now();
+                    done.id = run(call, plan, Mark(done.clone())).await?.unwrap_or(done.id);
+                }
             }
+            *at = done;
         }
         Ok(())
     }
@@ -128,27 +169,25 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
     async fn save(&self, call: &Call, at: &mut JobStep, plan: &P) -> Result<()> {
         at.plan = serde_json::to_string(plan).map_err(Error::internal)?;
         at.updated = call.now();
-        let mut row = at.clone();
-        at.id = call
-            .db
-            .write(move |tx| {
-                Box::pin(async move {
-                    if row.id == 0 {
-                        return tx.insert(&mut row).await;
-                    }
-                    let set = vec![
-                        ("step", row.step.into()),
-                        ("backward", row.backward.into()),
-                        ("plan", row.plan.into()),
-                        ("error", row.error.into()),
-                        ("done", row.done.into()),
-                        ("updated", row.updated.into()),
-                    ];
-                    tx.set::<JobStep>(row.id, set).await?;
-                    Ok(row.id)
-                })
-            })
-            .await?;
+        let row = at.clone();
+        at.id = call.db.write(move |tx| Box::pin(async move { write(tx, row).await })).await?;
         Ok(())
     }
+}
+
+/// Writes where a saga stands; its key.
+async fn write(tx: &mut Tx, mut row: JobStep) -> Result<i64> {
+    if row.id == 0 {
+        return tx.insert(&mut row).await;
+    }
+    let set = vec![
+        ("step", row.step.into()),
+        ("backward", row.backward.into()),
+        ("plan", row.plan.into()),
+        ("error", row.error.into()),
+        ("done", row.done.into()),
+        ("updated", row.updated.into()),
+    ];
+    tx.set::<JobStep>(row.id, set).await?;
+    Ok(row.id)
 }

@@ -1,16 +1,14 @@
 //! Starting a VM: a place on a host, addresses, disks, network, power. Every step finds its own earlier work; every undo frees what
 //! a VM that does not run has no right to hold.
-use crate::allocators::{PoolDemand, UP_TO, tags};
-use crate::saga::Saga;
+use crate::allocators::{UP_TO, tags};
+use crate::saga::{Mark, Saga};
 use crate::vm::{counted, usage, wrong_state};
-use crate::{Amount, Call, Demand, Engine, capacity, saga};
+use crate::vm_reserve::{release, reserve};
+use crate::{Amount, Call, Demand, Engine, saga};
 use serde::{Deserialize, Serialize};
-use stratus_drivers::{DiskRef, DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
+use stratus_drivers::{DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
 use stratus_model::{Error, Result, VmEvent, VmState};
-use stratus_store::{
-    Host, HostCapacity, ImageStore, IpAddress, JobStep, Network, Nic, Placement, Query, ServiceOffering, Snapshot, StoragePool, Template,
-    Value, Vm, Volume,
-};
+use stratus_store::{Host, HostCapacity, IpAddress, JobStep, Network, Nic, Query, ServiceOffering, StoragePool, Vm, Volume};
 
 /// Hosts tried one after another.
 const ATTEMPTS: u32 = 3;
@@ -18,25 +16,23 @@ const ATTEMPTS: u32 = 3;
 pub(crate) const ROUTER: &str = "VirtualRouter";
 
 static START_VM: Saga<StartVm> = saga!("vm-start":
-    reserve_host undo release_host,
-    reserve_addresses undo release_addresses,
-    reserve_pools undo release_pools,
-    make_disks undo delete_disks,
-    prepare_nics undo release_nics,
-    give_password,
-    boot undo power_off,
-    settle,
+    [own] reserve undo release,
+    [own] make_disks undo delete_disks,
+    [light] prepare_nics undo release_nics,
+    [light] give_password,
+    [light] boot undo power_off,
+    [own] settle,
 );
 
 /// What the steps decide.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct StartVm {
-    vm: i64,
-    wanted_host: Option<i64>,
-    avoid: Vec<i64>,
-    host: Option<i64>,
+pub(crate) struct StartVm {
+    pub vm: i64,
+    pub wanted_host: Option<i64>,
+    pub avoid: Vec<i64>,
+    pub host: Option<i64>,
     /// Volumes that this start made on their pools.
-    made: Vec<i64>,
+    pub made: Vec<i64>,
 }
 
 /// A driver's complaint as the caller should hear it.
@@ -280,130 +276,26 @@ pub(crate) fn amount(vm: &Vm) -> Amount {
     Amount { cpu: vm.cpus * vm.cpu_mhz, memory: vm.memory_mb << 20 }
 }
 
-async fn reserve_host(call: &Call, plan: &mut StartVm) -> Result<()> {
-    if let Some(mine) = call.db.find_one::<Placement>(Query::all().eq("vm_id", plan.vm)).await? {
-        plan.host = Some(mine.host_id);
-        return Ok(());
+async fn make_disks(call: &Call, plan: &mut StartVm, mark: Mark) -> Result<Option<i64>> {
+    let volumes = call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).eq("state", "Creating")).await?;
+    if volumes.is_empty() {
+        return Ok(None);
     }
-    let vm = call.db.must::<Vm>(plan.vm).await?;
-    let offering = call.db.must::<ServiceOffering>(vm.service_offering_id).await?;
-    let mut demand = call.demand(&vm, plan.wanted_host, plan.avoid.clone(), &offering);
-    call.bind(&vm, &mut demand).await?;
-    for _ in 0..UP_TO {
-        let found = call.place_candidates(&demand, &offering).await?;
-        if found.is_empty() {
-            break;
-        }
-        for host in found {
-            if take_host(call, &vm, &host).await? {
-                plan.host = Some(host.id);
-                return Ok(());
-            }
-            demand.avoid.push(host.id);
-        }
-    }
-    demand.avoid.clone_from(&plan.avoid);
-    Err(call.no_host(call, &vm, &demand).await?)
-}
-
-async fn take_host(call: &Call, vm: &Vm, host: &Host) -> Result<bool> {
-    let (call, vm, host) = (call.clone(), vm.clone(), host.clone());
-    let outcome = call
-        .clone()
-        .db
-        .write(move |tx| {
-            Box::pin(async move {
-                if !call.place(tx, vm.id, host.id, amount(&vm)).await? {
-                    return Ok(false);
-                }
-                let set = vec![("host_id", host.id.into()), ("pod_id", host.pod_id.into()), ("cluster_id", host.cluster_id.into())];
-                tx.set::<Vm>(vm.id, set).await?;
-                Ok(true)
-            })
-        })
-        .await;
-    crate::affinity::taken_is_no_room(outcome)
-}
-
-async fn release_host(call: &Call, plan: &mut StartVm) -> Result<()> {
-    let (inner, vm) = (call.clone(), plan.vm);
-    call.db
-        .write(move |tx| {
-            Box::pin(async move {
-                inner.unplace(tx, vm).await?;
-                tx.set::<Vm>(vm, vec![("host_id", Value::Null)]).await.map(drop)
-            })
-        })
-        .await
-}
-
-async fn reserve_addresses(call: &Call, plan: &mut StartVm) -> Result<()> {
-    let (inner, id) = (call.clone(), plan.vm);
-    call.db
-        .write(move |tx| {
-            Box::pin(async move {
-                let vm = tx.must::<Vm>(id).await?;
-                for nic in tx.find::<Nic>(Query::live().eq("vm_id", id).null("ip4")).await? {
-                    let network = tx.must::<Network>(nic.network_id).await?;
-                    let zone = tx.must::<stratus_store::Zone>(vm.zone_id).await?;
-                    let pod = vm.pod_id.filter(|_| zone.network_type == "Basic");
-                    let wanted = nic.requested_ip4.as_deref();
-                    let owner = (vm.account_id, vm.domain_id);
-                    let address = inner.address_take(tx, &network, pod, wanted, id, nic.id, owner).await?;
-                    let range = inner.range_of(tx, &address).await?;
-                    let set = vec![
-                        ("ip4", address.address.into()),
-                        ("gateway", range.gateway.or(network.gateway).into()),
-                        ("netmask", range.netmask.or(network.netmask).into()),
-                    ];
-                    tx.set::<Nic>(nic.id, set).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-}
-
-async fn release_addresses(call: &Call, plan: &mut StartVm) -> Result<()> {
-    let (inner, id) = (call.clone(), plan.vm);
-    call.db
-        .write(move |tx| {
-            Box::pin(async move {
-                // A VM that has run keeps its address while it is stopped.
-                if tx.must::<Vm>(id).await?.has_run {
-                    return Ok(());
-                }
-                for nic in tx.find::<Nic>(Query::live().eq("vm_id", id)).await? {
-                    inner.address_give_back(tx, nic.id).await?;
-                    tx.set::<Nic>(nic.id, vec![("ip4", Value::Null), ("gateway", Value::Null), ("netmask", Value::Null)]).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-}
-
-async fn reserve_pools(call: &Call, plan: &mut StartVm) -> Result<()> {
-    let vm = call.db.must::<Vm>(plan.vm).await?;
-    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", vm.id).null("pool_id")).await? {
-        call.volume_place(&vm, volume).await?;
-    }
-    Ok(())
-}
-
-async fn release_pools(call: &Call, plan: &mut StartVm) -> Result<()> {
-    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).eq("state", "Creating")).await? {
-        call.volume_unplace(volume.id).await?;
-    }
-    Ok(())
-}
-
-async fn make_disks(call: &Call, plan: &mut StartVm) -> Result<()> {
-    for volume in call.db.find::<Volume>(Query::live().eq("vm_id", plan.vm).eq("state", "Creating")).await? {
-        call.volume_make(&volume).await?;
+    for volume in &volumes {
+        call.volume_bytes(volume).await?;
         plan.made.push(volume.id);
     }
-    Ok(())
+    let plan = plan.clone();
+    call.db
+        .write(move |tx| {
+            Box::pin(async move {
+                for volume in volumes {
+                    tx.set::<Volume>(volume.id, vec![("state", "Ready".into())]).await?;
+                }
+                mark.write(tx, &plan).await.map(Some)
+            })
+        })
+        .await
 }
 
 async fn delete_disks(call: &Call, plan: &mut StartVm) -> Result<()> {
@@ -455,21 +347,21 @@ async fn power_off(call: &Call, plan: &mut StartVm) -> Result<()> {
     driver.stop(&host.uuid, &vm.instance_name, StopMode::Forced).await.map_err(from_driver)
 }
 
-async fn settle(call: &Call, plan: &mut StartVm) -> Result<()> {
-    let (inner, id) = (call.clone(), plan.vm);
-    let vm = call
+async fn settle(call: &Call, plan: &mut StartVm, mark: Mark) -> Result<Option<i64>> {
+    let (inner, id, plan) = (call.clone(), plan.vm, plan.clone());
+    let (vm, row) = call
         .db
         .write(move |tx| {
             Box::pin(async move {
                 let vm = tx.must::<Vm>(id).await?;
-                if vm.vm_state() == VmState::Running {
-                    return Ok(vm);
+                if vm.vm_state() != VmState::Running {
+                    let to = vm.vm_state().on(VmEvent::OperationSucceeded).ok_or_else(|| wrong_state(&vm, "it was not starting"))?;
+                    let set = vec![("has_run", true.into()), ("started", inner.now().into()), ("last_host_id", vm.host_id.into())];
+                    tx.advance::<Vm>(id, &vm.state, vm.update_count, to.word(), set).await?;
+                    let (offering, template) = (Some(vm.service_offering_id), Some(vm.template_id));
+                    usage(tx, &inner, "VM.START", &vm, vm.id, Some(&vm.name), offering, template, None).await?;
                 }
-                let to = vm.vm_state().on(VmEvent::OperationSucceeded).ok_or_else(|| wrong_state(&vm, "it was not starting"))?;
-                let set = vec![("has_run", true.into()), ("started", inner.now().into()), ("last_host_id", vm.host_id.into())];
-                tx.advance::<Vm>(id, &vm.state, vm.update_count, to.word(), set).await?;
-                usage(tx, &inner, "VM.START", &vm, vm.id, Some(&vm.name), Some(vm.service_offering_id), Some(vm.template_id), None).await?;
-                tx.must::<Vm>(id).await
+                Ok((vm, mark.write(tx, &plan).await?))
             })
         })
         .await?;
@@ -477,7 +369,7 @@ async fn settle(call: &Call, plan: &mut StartVm) -> Result<()> {
     if let Err(e) = call.group_rules_apply(&vm).await {
         tracing::warn!(vm = vm.id, error = %e, "security group rules were not applied");
     }
-    Ok(())
+    Ok(Some(row))
 }
 
 impl Engine {
@@ -499,118 +391,5 @@ impl Engine {
             driver.release(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
         }
         Ok(())
-    }
-
-    /// Finds a pool for a volume of a VM that has a host, and takes its bytes there.
-    pub(crate) async fn volume_place(&self, vm: &Vm, volume: Volume) -> Result<()> {
-        let cluster = vm.cluster_id.ok_or_else(|| Error::internal("a VM without cluster"))?;
-        let wanted = match (volume.disk_offering_id, volume.service_offering_id) {
-            (Some(id), _) => self.db.get::<stratus_store::DiskOffering>(id).await?.and_then(|d| d.tags),
-            (None, Some(id)) => self.db.get::<ServiceOffering>(id).await?.and_then(|o| o.tags),
-            _ => None,
-        };
-        let mut demand = PoolDemand {
-            zone: vm.zone_id,
-            cluster,
-            hypervisor: vm.hypervisor.clone(),
-            bytes: volume.size_bytes,
-            tags: tags(wanted.as_deref()),
-            account: vm.account_id,
-            avoid: Vec::new(),
-        };
-        let named = self.settings.text("vm.allocation.algorithm");
-        let allocator = self.allocators.pool(named.as_deref()).ok_or_else(|| Error::internal("no pool allocator"))?;
-        loop {
-            let found = allocator.candidates(self, &demand, UP_TO).await?;
-            if found.is_empty() {
-                let gib = volume.size_bytes >> 30;
-                return Err(Error::NoCapacity(format!("No storage pool of the cluster has room for {} ({gib} GiB)", volume.name)));
-            }
-            for pool in found {
-                if self.volume_take(&volume, &pool).await? {
-                    return Ok(());
-                }
-                demand.avoid.push(pool.id);
-            }
-        }
-    }
-
-    async fn volume_take(&self, volume: &Volume, pool: &StoragePool) -> Result<bool> {
-        let total = self.pool_total(pool);
-        let (id, pool, bytes, uuid) = (volume.id, pool.clone(), volume.size_bytes, volume.uuid.clone());
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    let row = tx.must::<Volume>(id).await?;
-                    if row.pool_id.is_some() {
-                        return Ok(true);
-                    }
-                    if !capacity::pool_take(tx, pool.id, bytes, total).await? {
-                        return Ok(false);
-                    }
-                    let set = vec![
-                        ("pool_id", pool.id.into()),
-                        ("path", uuid.into()),
-                        ("state", "Creating".into()),
-                        ("pod_id", pool.pod_id.into()),
-                    ];
-                    tx.set::<Volume>(id, set).await?;
-                    Ok(true)
-                })
-            })
-            .await
-    }
-
-    /// Gives a volume's place on its pool back.
-    pub(crate) async fn volume_unplace(&self, id: i64) -> Result<()> {
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    let row = tx.must::<Volume>(id).await?;
-                    let Some(pool) = row.pool_id else { return Ok(()) };
-                    capacity::pool_give_back(tx, pool, row.size_bytes).await?;
-                    let set = vec![("pool_id", Value::Null), ("path", Value::Null), ("state", "Allocated".into())];
-                    tx.set::<Volume>(id, set).await.map(drop)
-                })
-            })
-            .await
-    }
-
-    /// Makes a placed volume's bytes on its pool.
-    pub(crate) async fn volume_make(&self, volume: &Volume) -> Result<()> {
-        let (driver, disk) = self.volume_driver(volume).await?;
-        match (volume.snapshot_id, volume.template_id) {
-            (Some(id), _) => {
-                let snapshot = self.db.must::<Snapshot>(id).await?;
-                let store = self.db.must::<ImageStore>(snapshot.store_id.unwrap_or(0)).await?;
-                driver.create_from_snapshot(&disk, &snapshot.uuid, &store.uuid).await
-            }
-            (None, Some(id)) => {
-                let template = self.db.must::<Template>(id).await?;
-                driver.create_from_template(&disk, &template.uuid).await
-            }
-            (None, None) => driver.create(&disk).await,
-        }
-        .map_err(from_driver)?;
-        let id = volume.id;
-        self.db.write(move |tx| Box::pin(async move { tx.set::<Volume>(id, vec![("state", "Ready".into())]).await.map(drop) })).await
-    }
-
-    /// Deletes a volume's bytes; its place stays taken until `volume_unplace`.
-    pub(crate) async fn volume_unmake(&self, volume: &Volume) -> Result<()> {
-        let (driver, disk) = self.volume_driver(volume).await?;
-        driver.delete(&disk).await.map_err(from_driver)?;
-        let id = volume.id;
-        self.db.write(move |tx| Box::pin(async move { tx.set::<Volume>(id, vec![("state", "Creating".into())]).await.map(drop) })).await
-    }
-
-    /// The driver of a volume's pool and the disk there.
-    pub(crate) async fn volume_driver(&self, volume: &Volume) -> Result<(std::sync::Arc<dyn stratus_drivers::PrimaryStorage>, DiskRef)> {
-        let pool = self.db.must::<StoragePool>(volume.pool_id.ok_or_else(|| Error::internal("a volume without pool"))?).await?;
-        let hypervisor = pool.hypervisor.clone().or_else(|| volume.hypervisor.clone()).unwrap_or_default();
-        let driver = self.drivers.pool(&hypervisor);
-        let driver = driver.ok_or_else(|| Error::Unavailable(format!("this server has no storage driver for {hypervisor}")))?;
-        let path = volume.path.clone().unwrap_or_else(|| volume.uuid.clone());
-        Ok((driver, DiskRef { pool: pool.uuid, path, bytes: volume.size_bytes as u64 }))
     }
 }

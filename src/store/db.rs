@@ -1,22 +1,31 @@
-use crate::tx::{Inner, Tx, lite_fetch, my_fetch};
+use crate::lite::{self, Readers};
+use crate::memory::{Memory, What};
+use crate::tx::{Inner, Tx, my_fetch};
 use crate::writer::{self, Piece};
 use crate::{Boxed, Dialect, Query, Row, Table, Value, dialect};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::borrow::Cow;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use stratus_model::{Error, Kind, Result};
 use tokio::sync::{mpsc, oneshot};
 
 /// How often a transaction that lost against another on the same server is tried again.
 const TRIES: usize = 20;
+/// Keys that are looked up one by one where the table's rows are kept in memory.
+const FEW: usize = 64;
+
+/// An embedded database.
+struct Lite {
+    readers: Readers,
+    queue: mpsc::Sender<Piece>,
+    memory: Arc<Memory>,
+}
 
 #[derive(Clone)]
 enum Engine {
-    Lite { read: SqlitePool, queue: mpsc::Sender<Piece>, written: Arc<AtomicU64> },
+    Lite(Arc<Lite>),
     My(MySqlPool),
 }
 
@@ -24,30 +33,62 @@ enum Engine {
 #[derive(Clone)]
 pub struct Db(Engine);
 
+impl Lite {
+    fn read<T: Table>(&self, sql: &str, args: &[Value]) -> Result<Vec<T>> {
+        self.readers.with(|c| {
+            let mut found = Vec::new();
+            lite::rows(c, sql, args, &mut |r| T::from_row(r).map(|t| found.push(t)))?;
+            Ok(found)
+        })
+    }
+
+    /// Rows that fit a query: from memory where the table's rows are kept.
+    fn find<T: Table>(&self, q: &Query) -> Result<Vec<T>> {
+        let (sql, args) = q.select::<T>();
+        match T::SLOT {
+            Some(slot) if Memory::keeps(slot) && q.is_narrow() => self.memory.rows(slot, What::Query(sql, args), |what| match what {
+                What::Query(sql, args) => self.read(sql, args),
+                What::Id(_) => Ok(Vec::new()),
+            }),
+            Some(slot) if !Memory::keeps(slot) && self.is_empty::<T>(slot)? => Ok(Vec::new()),
+            _ => self.read(&sql, &args),
+        }
+    }
+
+    fn is_empty<T: Table>(&self, slot: usize) -> Result<bool> {
+        self.memory.is_empty(slot, || {
+            let (sql, args) = Query::all().page(0, 1).select::<T>();
+            Ok(self.read::<T>(&sql, &args)?.is_empty())
+        })
+    }
+
+    fn get<T: Table>(&self, id: i64) -> Result<Option<T>> {
+        let read = || {
+            let (sql, args) = Query::all().eq("id", id).select::<T>();
+            self.read::<T>(&sql, &args)
+        };
+        let mut found = match T::SLOT.filter(|slot| Memory::keeps(*slot)) {
+            Some(slot) => self.memory.rows(slot, What::Id(id), |_| read())?,
+            None => read()?,
+        };
+        Ok(found.pop())
+    }
+}
+
 impl Db {
     /// Opens (and makes, if need be) the SQLite database in a file, and brings it to the newest schema.
     pub async fn sqlite(file: &Path) -> Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true)
-            .statement_cache_capacity(512)
-            .pragma("mmap_size", "268435456");
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(dialect::error)?;
-        sqlx::migrate!("./migrations/sqlite").run(&write).await.map_err(Error::internal)?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await
-            .map_err(dialect::error)?;
+        let mut connection = lite::open_writer(file)?;
+        lite::migrate(&mut connection)?;
         let (queue, work) = mpsc::channel(1024);
-        let written = Arc::new(AtomicU64::new(0));
-        tokio::spawn(writer::serve(write, work, written.clone()));
-        Ok(Self(Engine::Lite { read, queue, written }))
+        let memory = Arc::new(Memory::default());
+        let (kept, runtime) = (memory.clone(), tokio::runtime::Handle::current());
+        let serve = move || {
+            let _inside = runtime.enter();
+            writer::serve(connection, work, kept);
+        };
+        std::thread::Builder::new().name("store-writer".into()).spawn(serve).map_err(Error::internal)?;
+        Ok(Self(Engine::Lite(Arc::new(Lite { readers: Readers::new(file), queue, memory }))))
     }
     /// Connects to a MySQL-protocol server (`mysql://user:password@host:port/database`) and brings it to the newest schema.
     pub async fn mysql(url: &str) -> Result<Self> {
@@ -70,7 +111,7 @@ impl Db {
     /// Which engine this is.
     pub fn dialect(&self) -> Dialect {
         match self.0 {
-            Engine::Lite { .. } => Dialect::Sqlite,
+            Engine::Lite(_) => Dialect::Sqlite,
             Engine::My(_) => Dialect::Mysql,
         }
     }
@@ -78,7 +119,7 @@ impl Db {
     /// processes write too, so that nobody can know.
     pub fn written(&self) -> Option<u64> {
         match &self.0 {
-            Engine::Lite { written, .. } => Some(written.load(Ordering::Acquire)),
+            Engine::Lite(l) => Some(l.memory.written()),
             Engine::My(_) => None,
         }
     }
@@ -90,14 +131,14 @@ impl Db {
         F: for<'t> FnOnce(&'t mut Tx) -> Boxed<'t, T> + Send + Clone + 'static,
     {
         match &self.0 {
-            Engine::Lite { queue, .. } => {
+            Engine::Lite(l) => {
                 let (answer, answered) = oneshot::channel();
                 let work: writer::Work = Box::new(move |tx| {
                     let out = work(tx);
                     Box::pin(async move { Ok(Box::new(out.await?) as Box<dyn std::any::Any + Send>) })
                 });
                 let gone = || Error::internal("the writer has ended");
-                queue.send(Piece { work, answer }).await.map_err(|_| gone())?;
+                l.queue.send(Piece { work, answer }).await.map_err(|_| gone())?;
                 let out = answered.await.map_err(|_| gone())??;
                 out.downcast::<T>().map(|t| *t).map_err(|_| gone())
             }
@@ -116,7 +157,7 @@ impl Db {
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Boxed<'t, T> + Send,
     {
-        let mut tx = Tx { inner: Inner::My(pool.begin().await.map_err(dialect::error)?) };
+        let mut tx = Tx { inner: Inner::My(pool.begin().await.map_err(dialect::error)?), changed: Default::default() };
         let out = work(&mut tx).await?; // dropping the transaction rolls it back
         if let Inner::My(t) = tx.inner {
             t.commit().await.map_err(dialect::error)?;
@@ -124,16 +165,24 @@ impl Db {
         Ok(out)
     }
     /// Rows of a `sql!` text.
-    pub async fn rows(&self, sql: impl Into<String>, args: Vec<Value>) -> Result<Vec<Row>> {
+    pub async fn rows(&self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<Vec<Row<'static>>> {
         match &self.0 {
-            Engine::Lite { read, .. } => lite_fetch(&mut *read.acquire().await.map_err(dialect::error)?, sql.into(), args).await,
+            Engine::Lite(l) => {
+                let sql = sql.into();
+                l.readers.with(|c| lite::kept(c, &sql, &args))
+            }
             Engine::My(pool) => my_fetch(&mut *pool.acquire().await.map_err(dialect::error)?, sql.into(), args).await,
         }
     }
     /// Rows that fit a query.
     pub async fn find<T: Table>(&self, q: Query) -> Result<Vec<T>> {
-        let (sql, args) = q.select::<T>();
-        self.rows(sql, args).await?.iter().map(T::from_row).collect()
+        match &self.0 {
+            Engine::Lite(l) => l.find(&q),
+            Engine::My(_) => {
+                let (sql, args) = q.select::<T>();
+                self.rows(sql, args).await?.iter().map(T::from_row).collect()
+            }
+        }
     }
     /// The first row that fits a query.
     pub async fn find_one<T: Table>(&self, q: Query) -> Result<Option<T>> {
@@ -146,7 +195,10 @@ impl Db {
     }
     /// The row with this key, removed or not.
     pub async fn get<T: Table>(&self, id: i64) -> Result<Option<T>> {
-        self.find_one(Query::all().eq("id", id)).await
+        match &self.0 {
+            Engine::Lite(l) => l.get(id),
+            Engine::My(_) => self.find_one(Query::all().eq("id", id)).await,
+        }
     }
     /// The row with this key, or an internal error: for keys that the database itself gave us.
     pub async fn must<T: Table>(&self, id: i64) -> Result<T> {
@@ -162,6 +214,12 @@ impl Db {
         ids.sort_unstable();
         ids.dedup();
         let mut found = std::collections::HashMap::with_capacity(ids.len());
+        if let (Engine::Lite(l), true) = (&self.0, ids.len() <= FEW && T::SLOT.is_some_and(Memory::keeps)) {
+            for id in ids {
+                found.extend(l.get::<T>(id)?.map(|t| (id, t)));
+            }
+            return Ok(found);
+        }
         for chunk in ids.chunks(1000) {
             found.extend(self.find::<T>(Query::all().within("id", chunk.iter().copied())).await?.into_iter().map(|t| (t.id(), t)));
         }

@@ -26,7 +26,7 @@ impl Dialect {
     }
 }
 
-/// The engine's complaint in our terms: a taken key is [`Error::Raced`] with the constraint's text, the rest is internal.
+/// The server's complaint in our terms: a taken key is [`Error::Raced`] with the constraint's text, the rest is internal.
 pub(crate) fn error(e: sqlx::Error) -> Error {
     match e.as_database_error() {
         Some(d) if d.is_unique_violation() => Error::Raced(d.message().to_owned()),

@@ -8,12 +8,18 @@
 //! - **Group commit.** [`Db::write`] takes a closure and answers when its work is durable. On SQLite one writer runs waiting
 //!   closures, each in its own savepoint, inside one transaction with one fsync (`writer.rs`); a server batches commits by itself, so
 //!   there each closure is a transaction, repeated when the server reports a conflict. A closure awaits nothing but the database.
+//! - **No thread between.** SQLite answers in microseconds, so a read runs where it is asked (`lite.rs`), and what rarely changes is
+//!   not read again until it is written to (`memory.rs`). `RUST_LOG=stratus_store::sql=trace` logs every statement.
 //! - **Never read-then-write.** A state moves by [`Tx::advance`], a reservation by one conditional `UPDATE` ([`Tx::take`]); the
 //!   number of matched rows is the answer.
+//!
+//! `sqlx` speaks to servers and embeds the migrations, `rusqlite` is SQLite.
 //!
 //! Rejected: `sqlx::Any` (fails on MySQL types), an ORM (150 entities of compile time; claims fall back to raw SQL anyway).
 mod db;
 mod dialect;
+mod lite;
+mod memory;
 mod query;
 mod row;
 mod seal;

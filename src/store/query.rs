@@ -10,6 +10,30 @@ pub struct Query {
     order: Option<&'static str>,
     descending: bool,
     limit: Option<(i64, i64)>,
+    /// Whether it asks other tables as well.
+    wide: bool,
+}
+
+/// Values of an `in (…)`, the last one repeated up to a few lengths: so there are few texts of statements, and prepared ones are found
+/// again.
+fn padded<V: Into<Value>>(values: impl IntoIterator<Item = V>) -> Vec<Value> {
+    let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
+    if let Some(last) = values.last().cloned() {
+        let length = if values.len() > 4 { values.len().next_power_of_two() } else { values.len() };
+        values.resize(length, last);
+    }
+    values
+}
+
+/// `column in (?,?)`.
+fn among(column: &str, word: &str, values: usize) -> String {
+    let mut text = String::with_capacity(column.len() + word.len() + 4 + 2 * values);
+    text.push_str(column);
+    text.push_str(word);
+    text.push_str(" (?");
+    (1..values).for_each(|_| text.push_str(",?"));
+    text.push(')');
+    text
 }
 
 impl Query {
@@ -67,21 +91,21 @@ impl Query {
     }
     /// `column in (…)`; an empty list matches nothing.
     pub fn within<V: Into<Value>>(mut self, column: &'static str, values: impl IntoIterator<Item = V>) -> Self {
-        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        let values = padded(values);
         if values.is_empty() {
             return self.and("1 = 0");
         }
-        self = self.and(&format!("{column} in ({})", vec!["?"; values.len()].join(",")));
+        self = self.and(&among(column, " in", values.len()));
         self.args.extend(values);
         self
     }
     /// `column not in (…)`; an empty list excludes nothing.
     pub fn without<V: Into<Value>>(mut self, column: &'static str, values: impl IntoIterator<Item = V>) -> Self {
-        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        let values = padded(values);
         if values.is_empty() {
             return self;
         }
-        self = self.and(&format!("{column} not in ({})", vec!["?"; values.len()].join(",")));
+        self = self.and(&among(column, " not in", values.len()));
         self.args.extend(values);
         self
     }
@@ -112,6 +136,7 @@ impl Query {
             let condition = q.conditions.strip_prefix(" where ").unwrap_or("1 = 1");
             parts.push(format!("({condition})"));
             args.extend(q.args);
+            self.wide |= q.wide;
         }
         if parts.is_empty() {
             return self.and("1 = 0");
@@ -122,18 +147,21 @@ impl Query {
     }
     /// Rows for which another table has a row: `id in (select column from table where …)`.
     pub fn id_in<T: Table>(mut self, column: &'static str, other: Self) -> Self {
+        self.wide = true;
         self = self.and(&format!("id in (select {column} from {}{})", T::NAME, other.conditions));
         self.args.extend(other.args);
         self
     }
     /// Rows whose `key` column another table's matching rows name: `key in (select column from table where …)`.
     pub fn key_in<T: Table>(mut self, key: &'static str, column: &'static str, other: Self) -> Self {
+        self.wide = true;
         self = self.and(&format!("{key} in (select {column} from {}{})", T::NAME, other.conditions));
         self.args.extend(other.args);
         self
     }
     /// Rows whose `key` column none of another table's matching rows names.
     pub fn key_not_in<T: Table>(mut self, key: &'static str, column: &'static str, other: Self) -> Self {
+        self.wide = true;
         self = self.and(&format!("{key} not in (select {column} from {}{})", T::NAME, other.conditions));
         self.args.extend(other.args);
         self
@@ -154,33 +182,34 @@ impl Query {
         self.limit = Some((offset, limit));
         self
     }
-    fn tail(&self) -> String {
+    /// Whether only this table decides what fits.
+    pub(crate) fn is_narrow(&self) -> bool {
+        !self.wide
+    }
+    fn order_text(&self) -> String {
         let direction = if self.descending { " desc" } else { "" };
-        let mut tail = match self.order {
+        match self.order {
             Some("id") | None => format!(" order by id{direction}"),
             Some(c) => format!(" order by {c}{direction}, id{direction}"),
-        };
-        if let Some((offset, limit)) = self.limit {
-            tail.push_str(&format!(" limit {limit} offset {offset}"));
         }
-        tail
     }
     pub(crate) fn select<T: Table>(&self) -> (String, Vec<Value>) {
-        let page = match self.limit {
-            // A deep page: find the page's keys in the index first, then read only those rows (crates.md 1a).
+        let (order, mut args) = (self.order_text(), self.args.clone());
+        let sql = match self.limit {
+            // A deep page: find the page's keys in the index first, then read only those rows (crates.md 1a). MySQL takes no LIMIT
+            // directly inside IN, but does inside a derived table.
             Some((offset, limit)) if offset > 0 => {
-                let keys = format!("select id from {}{}{}", T::NAME, self.conditions, self.tail());
-                let order = Self { limit: None, ..self.clone() }.tail();
-                let _ = limit;
-                // MySQL takes no LIMIT directly inside IN, but does inside a derived table.
-                return (
-                    format!("select {} from {} where id in (select id from ({keys}) page){order}", T::COLUMNS.join(","), T::NAME),
-                    self.args.clone(),
-                );
+                args.extend([limit.into(), offset.into()]);
+                let keys = format!("select id from {}{}{order} limit ? offset ?", T::NAME, self.conditions);
+                format!("{} where id in (select id from ({keys}) page){order}", T::SELECT)
             }
-            _ => self.tail(),
+            Some((_, limit)) => {
+                args.push(limit.into());
+                [T::SELECT, &self.conditions, &order, " limit ?"].concat()
+            }
+            None => [T::SELECT, &self.conditions, &order].concat(),
         };
-        (format!("select {} from {}{}{page}", T::COLUMNS.join(","), T::NAME, self.conditions), self.args.clone())
+        (sql, args)
     }
     pub(crate) fn count<T: Table>(&self) -> (String, Vec<Value>) {
         (format!("select count(*) from {}{}", T::NAME, self.conditions), self.args.clone())

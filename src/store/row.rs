@@ -1,10 +1,10 @@
 use crate::dialect;
+use rusqlite::types::ValueRef;
 use sqlx::mysql::MySqlRow;
-use sqlx::sqlite::SqliteRow;
-use stratus_model::Result;
+use stratus_model::{Error, Result};
 
 /// A value on its way into a statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// No value.
     Null,
@@ -33,9 +33,11 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 }
 
 /// A row that came back, whichever engine it came from.
-pub enum Row {
+pub enum Row<'r> {
     #[doc(hidden)]
-    Lite(SqliteRow),
+    Lite(&'r rusqlite::Row<'r>),
+    #[doc(hidden)]
+    Kept(Vec<Value>),
     #[doc(hidden)]
     My(MySqlRow),
 }
@@ -46,16 +48,56 @@ pub trait FromCol: Sized {
     fn from_col(row: &Row, i: usize) -> Result<Self>;
 }
 
-macro_rules! from_col {
-    ($($t:ty),*) => { $(impl FromCol for $t {
-        fn from_col(row: &Row, i: usize) -> Result<Self> {
-            use sqlx::Row as _;
-            match row { Row::Lite(r) => r.try_get(i), Row::My(r) => r.try_get(i) }.map_err(dialect::error)
-        }
-    })* };
+fn wrong(i: usize, what: &str) -> Error {
+    Error::internal(format!("column {i} of a row is not {what}"))
 }
-from_col!(i64, Option<i64>, String, Option<String>);
 
+impl FromCol for Option<i64> {
+    fn from_col(row: &Row, i: usize) -> Result<Self> {
+        match row {
+            Row::Lite(r) => match r.get_ref(i).map_err(crate::lite::error)? {
+                ValueRef::Integer(n) => Ok(Some(n)),
+                ValueRef::Null => Ok(None),
+                _ => Err(wrong(i, "a number")),
+            },
+            Row::Kept(values) => match values.get(i) {
+                Some(Value::Int(n)) => Ok(Some(*n)),
+                Some(Value::Null) => Ok(None),
+                _ => Err(wrong(i, "a number")),
+            },
+            Row::My(r) => sqlx::Row::try_get(r, i).map_err(dialect::error),
+        }
+    }
+}
+
+impl FromCol for Option<String> {
+    fn from_col(row: &Row, i: usize) -> Result<Self> {
+        match row {
+            Row::Lite(r) => match r.get_ref(i).map_err(crate::lite::error)? {
+                ValueRef::Text(t) => std::str::from_utf8(t).map(|t| Some(t.to_owned())).map_err(Error::internal),
+                ValueRef::Null => Ok(None),
+                _ => Err(wrong(i, "a text")),
+            },
+            Row::Kept(values) => match values.get(i) {
+                Some(Value::Text(t)) => Ok(Some(t.clone())),
+                Some(Value::Null) => Ok(None),
+                _ => Err(wrong(i, "a text")),
+            },
+            Row::My(r) => sqlx::Row::try_get(r, i).map_err(dialect::error),
+        }
+    }
+}
+
+impl FromCol for i64 {
+    fn from_col(row: &Row, i: usize) -> Result<Self> {
+        Option::<Self>::from_col(row, i)?.ok_or_else(|| wrong(i, "there"))
+    }
+}
+impl FromCol for String {
+    fn from_col(row: &Row, i: usize) -> Result<Self> {
+        Option::<Self>::from_col(row, i)?.ok_or_else(|| wrong(i, "there"))
+    }
+}
 impl FromCol for bool {
     fn from_col(row: &Row, i: usize) -> Result<Self> {
         Ok(i64::from_col(row, i)? != 0)
@@ -67,7 +109,7 @@ impl FromCol for Option<bool> {
     }
 }
 
-impl Row {
+impl Row<'_> {
     /// Column `i`, counted from 0.
     pub fn get<T: FromCol>(&self, i: usize) -> Result<T> {
         T::from_col(self, i)

@@ -5,9 +5,16 @@ use stratus_model::Result;
 pub type Text = String;
 
 /// A row type and the table it lives in; made by [`crate::table!`].
-pub trait Table: Sized + Send + Sync + Unpin + 'static {
+pub trait Table: Sized + Clone + Send + Sync + Unpin + 'static {
     /// The table.
     const NAME: &'static str;
+    /// `select` and the columns and `from` and the table.
+    const SELECT: &'static str;
+    /// An insert of one row with a placeholder for each column but `id`.
+    const INSERT: &'static str;
+    /// Where it stands among the tables whose rows are kept in memory.
+    #[doc(hidden)]
+    const SLOT: Option<usize> = crate::memory::slot(Self::NAME);
     /// Its columns, `id` first, in the order of the fields.
     const COLUMNS: &'static [&'static str];
     /// Reads a row selected with [`Self::COLUMNS`].
@@ -46,6 +53,9 @@ macro_rules! table {
         }
         impl $crate::Table for $name {
             const NAME: &'static str = $table;
+            const SELECT: &'static str = concat!("select id", $(",", stringify!($f),)* " from ", $table);
+            const INSERT: &'static str =
+                concat!("insert into ", $table, " (id", $(",", stringify!($f),)* ") values (null", $($crate::placeholder!($f),)* ")");
             const COLUMNS: &'static [&'static str] = &["id", $(stringify!($f)),*];
             fn from_row(row: &$crate::Row) -> stratus_model::Result<Self> {
                 let mut i = 0;
@@ -59,6 +69,15 @@ macro_rules! table {
             fn id(&self) -> i64 { self.id }
             fn set_id(&mut self, id: i64) { self.id = id; }
         }
+    };
+}
+
+/// A placeholder for a column.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! placeholder {
+    ($f:ident) => {
+        ",?"
     };
 }
 

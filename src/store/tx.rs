@@ -1,41 +1,34 @@
-use crate::{Dialect, Query, Row, Table, Value, dialect};
-use sqlx::mysql::MySqlConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, MySql, Sqlite, Transaction};
+use crate::memory::Changed;
+use crate::{Dialect, Query, Row, Table, Value, dialect, lite};
+use sqlx::mysql::{MySqlArguments, MySqlConnection};
+use sqlx::query::Query as Statement;
+use sqlx::{AssertSqlSafe, MySql, Transaction};
+use std::borrow::Cow;
 use stratus_model::{Error, Kind, Micros, Result};
 
 pub(crate) enum Inner {
-    Lite(sqlx::pool::PoolConnection<Sqlite>),
+    Lite(rusqlite::Connection),
     My(Transaction<'static, MySql>),
 }
 
 /// A piece of work that becomes durable whole or not at all; [`crate::Db::write`] hands it to a closure.
 pub struct Tx {
     pub(crate) inner: Inner,
+    /// What it has changed so far.
+    pub(crate) changed: Changed,
 }
 
-pub(crate) async fn lite_fetch(c: &mut SqliteConnection, sql: String, args: Vec<Value>) -> Result<Vec<Row>> {
-    let mut q = sqlx::query(AssertSqlSafe(sql));
-    for a in args {
-        q = match a {
-            Value::Null => q.bind(None::<i64>),
-            Value::Int(i) => q.bind(i),
-            Value::Text(t) => q.bind(t),
-        };
-    }
-    Ok(q.fetch_all(c).await.map_err(dialect::error)?.into_iter().map(Row::Lite).collect())
+fn statement(sql: Cow<'static, str>, args: Vec<Value>) -> Statement<'static, MySql, MySqlArguments> {
+    tracing::trace!(target: "stratus_store::sql", sql = &*sql);
+    args.into_iter().fold(sqlx::query(AssertSqlSafe(sql.into_owned())), |q, a| match a {
+        Value::Null => q.bind(None::<i64>),
+        Value::Int(i) => q.bind(i),
+        Value::Text(t) => q.bind(t),
+    })
 }
 
-pub(crate) async fn my_fetch(c: &mut MySqlConnection, sql: String, args: Vec<Value>) -> Result<Vec<Row>> {
-    let mut q = sqlx::query(AssertSqlSafe(sql));
-    for a in args {
-        q = match a {
-            Value::Null => q.bind(None::<i64>),
-            Value::Int(i) => q.bind(i),
-            Value::Text(t) => q.bind(t),
-        };
-    }
-    Ok(q.fetch_all(c).await.map_err(dialect::error)?.into_iter().map(Row::My).collect())
+pub(crate) async fn my_fetch(c: &mut MySqlConnection, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row<'static>>> {
+    Ok(statement(sql, args).fetch_all(c).await.map_err(dialect::error)?.into_iter().map(Row::My).collect())
 }
 
 /// What a statement that changes rows did.
@@ -53,49 +46,29 @@ impl Tx {
         }
     }
     /// Rows of a `sql!` text.
-    pub async fn rows(&mut self, sql: impl Into<String>, args: Vec<Value>) -> Result<Vec<Row>> {
+    pub async fn rows(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<Vec<Row<'static>>> {
         match &mut self.inner {
-            Inner::Lite(c) => lite_fetch(c, sql.into(), args).await,
+            Inner::Lite(c) => lite::kept(c, &sql.into(), &args),
             Inner::My(c) => my_fetch(c, sql.into(), args).await,
         }
     }
-    async fn run(&mut self, sql: String, args: Vec<Value>) -> Result<Done> {
+    async fn run(&mut self, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Done> {
+        self.changed.by(&sql);
         match &mut self.inner {
-            Inner::Lite(c) => {
-                let mut q = sqlx::query(AssertSqlSafe(sql));
-                for a in args {
-                    q = match a {
-                        Value::Null => q.bind(None::<i64>),
-                        Value::Int(i) => q.bind(i),
-                        Value::Text(t) => q.bind(t),
-                    };
-                }
-                let r = q.execute(&mut **c).await.map_err(dialect::error)?;
-                Ok(Done { matched: r.rows_affected(), key: r.last_insert_rowid() })
-            }
+            Inner::Lite(c) => lite::execute(c, &sql, &args).map(|(matched, key)| Done { matched, key }),
             Inner::My(c) => {
-                let mut q = sqlx::query(AssertSqlSafe(sql));
-                for a in args {
-                    q = match a {
-                        Value::Null => q.bind(None::<i64>),
-                        Value::Int(i) => q.bind(i),
-                        Value::Text(t) => q.bind(t),
-                    };
-                }
-                let r = q.execute(&mut **c).await.map_err(dialect::error)?;
+                let r = statement(sql, args).execute(&mut **c).await.map_err(dialect::error)?;
                 Ok(Done { matched: r.rows_affected(), key: r.last_insert_id() as i64 })
             }
         }
     }
     /// Runs a `sql!` text that changes rows; the number of rows it matched.
-    pub async fn execute(&mut self, sql: impl Into<String>, args: Vec<Value>) -> Result<u64> {
+    pub async fn execute(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<u64> {
         Ok(self.run(sql.into(), args).await?.matched)
     }
     /// Inserts a row and gives it its key. A taken unique key is [`Error::Raced`].
     pub async fn insert<T: Table>(&mut self, row: &mut T) -> Result<i64> {
-        let columns = &T::COLUMNS[1..];
-        let sql = format!("insert into {} ({}) values ({})", T::NAME, columns.join(","), vec!["?"; columns.len()].join(","));
-        let done = self.run(sql, row.values()).await?;
+        let done = self.run(T::INSERT.into(), row.values()).await?;
         row.set_id(done.key);
         Ok(done.key)
     }
@@ -113,7 +86,7 @@ impl Tx {
         // SQLite takes 32,766 placeholders in a statement, MySQL 65,535.
         for chunk in rows.chunks((20_000 / columns.len()).max(1)) {
             let sql = format!("insert into {} ({}) values {}", T::NAME, columns.join(","), vec![one.as_str(); chunk.len()].join(","));
-            self.run(sql, chunk.iter().flat_map(Table::values).collect()).await?;
+            self.run(sql.into(), chunk.iter().flat_map(Table::values).collect()).await?;
         }
         Ok(())
     }
@@ -128,7 +101,14 @@ impl Tx {
     /// Rows that fit a query.
     pub async fn find<T: Table>(&mut self, q: Query) -> Result<Vec<T>> {
         let (sql, args) = q.select::<T>();
-        self.rows(sql, args).await?.iter().map(T::from_row).collect()
+        match &mut self.inner {
+            Inner::Lite(c) => {
+                let mut found = Vec::new();
+                lite::rows(c, &sql, &args, &mut |r| T::from_row(r).map(|t| found.push(t)))?;
+                Ok(found)
+            }
+            Inner::My(c) => my_fetch(c, sql.into(), args).await?.iter().map(T::from_row).collect(),
+        }
     }
     /// The first row that fits a query.
     pub async fn find_one<T: Table>(&mut self, q: Query) -> Result<Option<T>> {
@@ -185,12 +165,5 @@ impl Tx {
     /// The live row with this uuid.
     pub async fn by_uuid<T: Table>(&mut self, kind: Kind, uuid: &str) -> Result<T> {
         self.find_one(Query::live().eq("uuid", uuid)).await?.ok_or_else(|| Error::not_found(kind, uuid))
-    }
-    pub(crate) async fn raw(&mut self, sql: &'static str) -> Result<()> {
-        match &mut self.inner {
-            Inner::Lite(c) => sqlx::query(sql).execute(&mut **c).await.map(|_| ()),
-            Inner::My(c) => sqlx::query(sql).execute(&mut **c).await.map(|_| ()),
-        }
-        .map_err(dialect::error)
     }
 }

@@ -1,10 +1,17 @@
-//! The one writer of an embedded database: takes what waits, runs each piece in its own savepoint, commits once, then answers all.
+//! The one writer of an embedded database: a thread that takes what waits, runs each piece in its own savepoint, commits once, then
+//! answers all.
+//!
+//! Pieces are futures because those of a server are; here every statement is done when it returns, so that a piece runs through on the
+//! thread without ever waiting.
 use crate::Boxed;
+use crate::lite;
+use crate::memory::Memory;
 use crate::tx::{Inner, Tx};
-use sqlx::sqlite::SqlitePool;
+use rusqlite::Connection;
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use stratus_model::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,14 +27,14 @@ pub(crate) struct Piece {
 }
 
 /// Serves until every [`crate::Db`] handle is gone.
-pub(crate) async fn serve(pool: SqlitePool, mut queue: mpsc::Receiver<Piece>, written: Arc<AtomicU64>) {
+pub(crate) fn serve(connection: Connection, mut queue: mpsc::Receiver<Piece>, memory: Arc<Memory>) {
+    let mut tx = Tx { inner: Inner::Lite(connection), changed: Default::default() };
     let mut waiting = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut waiting, BATCH).await > 0 {
-        let pieces = std::mem::take(&mut waiting);
-        metrics::histogram!("stratus_store_batch").record(pieces.len() as f64);
-        let (answers, outcome) = batch(&pool, pieces).await;
+    while queue.blocking_recv_many(&mut waiting, BATCH) > 0 {
+        metrics::histogram!("stratus_store_batch").record(waiting.len() as f64);
+        let (answers, outcome) = batch(&mut tx, waiting.drain(..));
         // Before anybody hears of it: whoever does must not be served what was kept from before.
-        written.fetch_add(1, Ordering::Release);
+        memory.changed(&mut tx.changed);
         match outcome {
             Ok(()) => answers.into_iter().for_each(|(to, result)| drop(to.send(result))),
             Err(e) => {
@@ -43,25 +50,22 @@ pub(crate) async fn serve(pool: SqlitePool, mut queue: mpsc::Receiver<Piece>, wr
 
 type Answers = Vec<(oneshot::Sender<Result<Out>>, Result<Out>)>;
 
-async fn batch(pool: &SqlitePool, pieces: Vec<Piece>) -> (Answers, Result<()>) {
-    let mut answers = Vec::with_capacity(pieces.len());
-    let fail = |pieces: Vec<Piece>, e: Error| (pieces.into_iter().map(|p| (p.answer, Ok(Box::new(()) as Out))).collect(), Err(e));
-    let conn = match pool.acquire().await {
-        Ok(c) => c,
-        Err(e) => return fail(pieces, Error::internal(e)),
-    };
-    let mut tx = Tx { inner: Inner::Lite(conn) };
-    if let Err(e) = tx.raw("begin immediate").await {
-        return fail(pieces, e);
+fn raw(tx: &Tx, sql: &str) -> Result<()> {
+    match &tx.inner {
+        Inner::Lite(c) => lite::execute(c, sql, &[]).map(drop),
+        Inner::My(_) => Err(Error::internal("the writer is SQLite's")),
     }
-    for piece in pieces {
-        let result = one(&mut tx, piece.work).await;
-        answers.push((piece.answer, result));
+}
+
+fn batch(tx: &mut Tx, pieces: impl Iterator<Item = Piece>) -> (Answers, Result<()>) {
+    if let Err(e) = raw(tx, "begin immediate") {
+        return (pieces.map(|p| (p.answer, Ok(Box::new(()) as Out))).collect(), Err(e));
     }
-    let mut outcome = tx.raw("commit").await;
+    let answers = pieces.map(|piece| (piece.answer, one(tx, piece.work))).collect();
+    let mut outcome = raw(tx, "commit");
     if outcome.is_err() {
         // A full disk ends here: nothing of the batch stands, and the connection must not keep the lock.
-        if let Err(e) = tx.raw("rollback").await {
+        if let Err(e) = raw(tx, "rollback") {
             tracing::warn!(error = %e, "rollback after a failed commit");
         }
         outcome = outcome.map_err(|e| Error::internal(e.to_string()));
@@ -69,12 +73,17 @@ async fn batch(pool: &SqlitePool, pieces: Vec<Piece>) -> (Answers, Result<()>) {
     (answers, outcome)
 }
 
-async fn one(tx: &mut Tx, work: Work) -> Result<Out> {
-    tx.raw("savepoint piece").await?;
-    let result = work(tx).await;
+fn one(tx: &mut Tx, work: Work) -> Result<Out> {
+    raw(tx, "savepoint piece")?;
+    // A mistake in one piece is that piece's: the others of the batch and the writer go on.
+    let done = catch_unwind(AssertUnwindSafe(|| match work(tx).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(Error::internal("a piece of work for the database waits for something else")),
+    }));
+    let result = done.unwrap_or_else(|_| Err(Error::internal("a piece of work for the database panicked")));
     if result.is_err() {
-        tx.raw("rollback to piece").await?;
+        raw(tx, "rollback to piece")?;
     }
-    tx.raw("release piece").await?;
+    raw(tx, "release piece")?;
     result
 }

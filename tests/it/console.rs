@@ -82,8 +82,7 @@ async fn without_the_built_page_the_server_says_how_to_build_it_and_the_api_answ
 }
 
 /// Copies the only VM of a server's database until there are `count`, as a cloud that has grown.
-async fn multiply(server: &Server, count: i64) {
-    use sqlx::{AssertSqlSafe, Connection};
+fn multiply(server: &Server, count: i64) {
     use stratus_store::{Table, Vm};
     let column = |c: &&'static str| match *c {
         "uuid" => "printf('%08x-0000-4000-8000-%012x', i, i)".to_owned(),
@@ -99,9 +98,8 @@ async fn multiply(server: &Server, count: i64) {
         columns.join(", "),
         values.join(", ")
     );
-    let mut c = sqlx::SqliteConnection::connect(&format!("sqlite://{}", server.dir().join("stratus.db").display())).await.unwrap();
-    let made = sqlx::query(AssertSqlSafe(sql)).execute(&mut c).await.unwrap();
-    assert_eq!(made.rows_affected() as i64, count - 1);
+    let c = rusqlite::Connection::open(server.dir().join("stratus.db")).unwrap();
+    assert_eq!(c.execute(&sql, []).unwrap() as i64, count - 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +111,7 @@ async fn ten_thousand_instances_stay_a_list() {
     let ask =
         [("zoneid", zone.as_str()), ("templateid", &template), ("serviceofferingid", &offering), ("name", "bulk-0"), ("startvm", "false")];
     native.finished("deployVirtualMachine", &ask).await;
-    multiply(&server, 10_000).await;
+    multiply(&server, 10_000);
     browse(&folder, &server, "many").await;
 }
 

@@ -1,7 +1,7 @@
 //! The two folders of migrations make the same schema, and it is the one that the rows declare.
+use rusqlite::Connection;
 use sqlx::mysql::MySqlConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{Connection as _, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use stratus_store::Db;
 
@@ -17,11 +17,11 @@ struct Schema {
 }
 
 /// A new SQLite database with the schema, and a connection to it.
-pub async fn sqlite() -> (tempfile::TempDir, SqliteConnection) {
+pub async fn sqlite() -> (tempfile::TempDir, Connection) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("t.db");
     drop(Db::sqlite(&file).await.unwrap());
-    let c = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let c = Connection::open(&file).unwrap();
     (dir, c)
 }
 
@@ -32,21 +32,23 @@ pub async fn mysql() -> Option<MySqlConnection> {
     Some(MySqlConnection::connect(&url).await.unwrap())
 }
 
-async fn of_sqlite(c: &mut SqliteConnection) -> Schema {
+/// The rows of a statement, each as `read` reads it.
+fn all<T>(c: &Connection, sql: &str, read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+    c.prepare(sql).unwrap().query_map([], |r| read(r)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+}
+
+fn of_sqlite(c: &Connection) -> Schema {
     let mut s = Schema::default();
     let names =
         "select name from sqlite_master where type = 'table' and name not like 'sqlite~_%' escape '~' and name <> '_sqlx_migrations'";
-    for table in sqlx::query_scalar::<_, String>(names).fetch_all(&mut *c).await.unwrap() {
+    for table in all(c, names, |r| r.get::<_, String>(0)) {
         let info = format!("select name, lower(type), \"notnull\" or pk from pragma_table_info('{table}') order by cid");
-        let columns = sqlx::query(AssertSqlSafe(info)).fetch_all(&mut *c).await.unwrap();
-        let column = |r: &sqlx::sqlite::SqliteRow| (r.get::<String, _>(0), r.get::<String, _>(1) == "integer", r.get::<i64, _>(2) != 0);
-        s.tables.insert(table.clone(), columns.iter().map(column).collect());
+        let columns = all(c, &info, |r| Ok((r.get(0)?, r.get::<_, String>(1)? == "integer", r.get::<_, i64>(2)? != 0)));
+        s.tables.insert(table.clone(), columns);
         let list = format!("select name, \"unique\" from pragma_index_list('{table}')");
-        for index in sqlx::query(AssertSqlSafe(list)).fetch_all(&mut *c).await.unwrap() {
-            let name: String = index.get(0);
-            let parts = format!("select name from pragma_index_info('{name}') order by seqno");
-            let parts = sqlx::query_scalar(AssertSqlSafe(parts)).fetch_all(&mut *c).await.unwrap();
-            s.indexes.insert((table.clone(), name, index.get::<i64, _>(1) != 0, parts));
+        for (name, unique) in all(c, &list, |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)? != 0))) {
+            let parts = all(c, &format!("select name from pragma_index_info('{name}') order by seqno"), |r| r.get(0));
+            s.indexes.insert((table.clone(), name, unique, parts));
         }
     }
     s
@@ -72,8 +74,8 @@ async fn of_mysql(c: &mut MySqlConnection) -> Schema {
 
 #[tokio::test]
 async fn the_rows_declare_the_schema_of_sqlite() {
-    let (_dir, mut c) = sqlite().await;
-    let schema = of_sqlite(&mut c).await;
+    let (_dir, c) = sqlite().await;
+    let schema = of_sqlite(&c);
     let declared: BTreeMap<_, Vec<_>> = stratus_store::tables().iter().map(|t| (t.name.to_owned(), t.columns.to_vec())).collect();
     let made: BTreeMap<_, Vec<_>> = schema.tables.iter().map(|(t, c)| (t.clone(), c.iter().map(|c| c.0.as_str()).collect())).collect();
     for (table, columns) in &declared {
@@ -85,8 +87,8 @@ async fn the_rows_declare_the_schema_of_sqlite() {
 #[tokio::test]
 async fn mariadb_and_sqlite_have_the_same_schema() {
     let Some(mut my) = mysql().await else { return };
-    let (_dir, mut lite) = sqlite().await;
-    let (my, lite) = (of_mysql(&mut my).await, of_sqlite(&mut lite).await);
+    let (_dir, lite) = sqlite().await;
+    let (my, lite) = (of_mysql(&mut my).await, of_sqlite(&lite));
     for (table, columns) in &lite.tables {
         assert_eq!(my.tables.get(table), Some(columns), "{table}");
     }

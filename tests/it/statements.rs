@@ -64,9 +64,9 @@ fn statements() -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn sqlite_prepares_every_statement() {
-    let (_dir, mut c) = sqlite().await;
+    let (_dir, c) = sqlite().await;
     for (place, sql) in statements() {
-        if let Err(e) = (&mut c).prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await {
+        if let Err(e) = c.prepare(&sql) {
             panic!("{place}: {e}\n{sql}");
         }
     }
