@@ -5,7 +5,7 @@
 //! one group must not cost a thousand times the group.
 use crate::Engine;
 use crate::group_push::PROVIDER;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,11 +80,14 @@ pub(crate) async fn push_members(db: &Db, drivers: &Registry, groups: impl IntoI
             continue;
         }
         let set = GroupMembers { cidrs: addresses(db, group.id).await?, group: group.uuid, sequence: group.sequence };
-        let set = &set;
-        let hosts = hosts.into_iter().filter_map(|(host, hypervisor)| Some((host, drivers.network_for(&hypervisor, PROVIDER)?)));
-        let mut answers = futures::stream::iter(hosts)
-            .map(|(host, driver)| async move { driver.apply_members(&host, set).await })
-            .buffer_unordered(AT_ONCE);
+        let mut told = Vec::new();
+        for (host, hypervisor) in hosts {
+            if let Some(driver) = drivers.network_for(&hypervisor, PROVIDER) {
+                let set = set.clone();
+                told.push(async move { driver.apply_members(&host, &set).await }.boxed());
+            }
+        }
+        let mut answers = futures::stream::iter(told).buffer_unordered(AT_ONCE);
         while let Some(answer) = answers.next().await {
             first = first.and(answer.map_err(|e| Error::Unavailable(e.to_string())));
         }

@@ -4,7 +4,7 @@
 //! older. Rules name other groups by uuid; who is in those comes to a host by `group_members.rs`.
 use crate::Engine;
 use crate::group_members::push_members;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use stratus_drivers::{GroupRule, NicRules, NicSpec, Registry};
 use stratus_model::{Error, Result};
@@ -62,16 +62,13 @@ async fn push(db: &Db, drivers: &Registry, vms: Vec<Vm>) -> Result<()> {
             for nic in world.nics.get(&vm.id).into_iter().flatten() {
                 let set = NicRules { vm: vm.instance_name.clone(), nic: spec(nic), sequence, rules: rules.clone() };
                 if let Some(driver) = drivers.network_for(&host.hypervisor, PROVIDER) {
-                    sets.push((driver, host.uuid.clone(), set));
+                    let host = host.uuid.clone();
+                    sets.push(async move { driver.apply_rules(&host, &set).await }.boxed());
                 }
             }
         }
     }
-    let answers = futures::stream::iter(sets)
-        .map(|(driver, host, set)| async move { driver.apply_rules(&host, &set).await })
-        .buffer_unordered(AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
+    let answers = futures::stream::iter(sets).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     answers.into_iter().collect::<Result<Vec<()>, _>>().map(drop).map_err(|e| Error::Unavailable(e.to_string()))
 }
 
