@@ -54,6 +54,7 @@ pub enum Ask {
     DiskDetach { host: String, vm: String, disk: DiskSpec },
     VmList { host: String },
     ConsoleOutput { host: String, vm: String },
+    Investigate { host: String },
     /// Opens the stream of this number to the VM's screen.
     Screen { host: String, vm: String, stream: u64 },
     NetworkImplement { network: NetworkSpec },
@@ -194,6 +195,7 @@ impl Ask {
             Self::DiskDetach { host, vm, disk } => value(h.detach(&host, &vm, &disk).await),
             Self::VmList { host } => value(h.list(&host).await),
             Self::ConsoleOutput { host, vm } => value(h.console_output(&host, &vm).await),
+            Self::Investigate { host } => value(h.investigate(&host, &[]).await),
             Self::NetworkImplement { network } => value(n.implement(&network).await),
             Self::NicPrepare { network, nic, vm } => value(n.prepare(&network, &nic, &vm).await),
             Self::PasswordSave { network, nic, password } => value(n.save_password(&network, &nic, &Secret::new(password)).await),

@@ -81,9 +81,13 @@ pub(crate) async fn push_members(db: &Db, drivers: &Registry, groups: impl IntoI
         }
         let set = GroupMembers { cidrs: addresses(db, group.id).await?, group: group.uuid, sequence: group.sequence };
         let set = &set;
-        let hosts = hosts.into_iter().filter_map(|(host, hypervisor)| Some((host, drivers.network_for(&hypervisor, PROVIDER)?)));
         let mut answers = futures::stream::iter(hosts)
-            .map(|(host, driver)| async move { driver.apply_members(&host, set).await })
+            .map(|(host, hypervisor)| async move {
+                match drivers.network_for(&hypervisor, PROVIDER) {
+                    Some(driver) => driver.apply_members(&host, set).await,
+                    None => Ok(()),
+                }
+            })
             .buffer_unordered(AT_ONCE);
         while let Some(answer) = answers.next().await {
             first = first.and(answer.map_err(|e| Error::Unavailable(e.to_string())));

@@ -61,14 +61,17 @@ async fn push(db: &Db, drivers: &Registry, vms: Vec<Vm>) -> Result<()> {
             let Some(host) = vm.host_id.and_then(|h| hosts.get(&h)) else { continue };
             for nic in world.nics.get(&vm.id).into_iter().flatten() {
                 let set = NicRules { vm: vm.instance_name.clone(), nic: spec(nic), sequence, rules: rules.clone() };
-                if let Some(driver) = drivers.network_for(&host.hypervisor, PROVIDER) {
-                    sets.push((driver, host.uuid.clone(), set));
-                }
+                sets.push((host.hypervisor.clone(), host.uuid.clone(), set));
             }
         }
     }
     let answers = futures::stream::iter(sets)
-        .map(|(driver, host, set)| async move { driver.apply_rules(&host, &set).await })
+        .map(|(hypervisor, host, set)| async move {
+            match drivers.network_for(&hypervisor, PROVIDER) {
+                Some(driver) => driver.apply_rules(&host, &set).await,
+                None => Ok(()),
+            }
+        })
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;

@@ -48,7 +48,7 @@ impl Engine {
     }
 
     /// A VM is gone from its host: it is stopped in the books, and started again where HA is asked for.
-    async fn vm_died(self: &Arc<Self>, host: &Host, seen: &Vm) -> Result<bool> {
+    pub(crate) async fn vm_died(self: &Arc<Self>, host: &Host, seen: &Vm) -> Result<bool> {
         let call = self.system_call("VM.STOP").await?;
         let (host, seen) = (host.clone(), seen.clone());
         let jobs = self
