@@ -11,8 +11,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use stratus_drivers::{
-    ByteStream, DiskRef, DiskSpec, DriverError, Fate, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules, NicSpec,
-    ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ByteStream, DiskRef, DiskSpec, DriverError, Fate, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules,
+    NicSpec, ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts,
+    VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
 
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
@@ -362,6 +363,10 @@ impl SecondaryStorage for Hub {
     }
     async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
         self.at_store(store, object).await?.ask(Ask::ObjectProgress { store: store.into(), object: object.into() }).await
+    }
+    async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
+        let ask = Ask::ObjectDuplicate { store: store.into(), object: object.into(), copy: copy.into() };
+        self.at_store(store, object).await?.ask(ask).await
     }
     async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
         let (host, session) = self.at(What::Store, from, object, None).await?;

@@ -241,6 +241,7 @@ pub fn stranger() -> VmSpec {
         user_data: None,
         ssh_public_key: None,
         iso: None,
+        metadata: Default::default(),
     }
 }
 

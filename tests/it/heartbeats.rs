@@ -52,7 +52,8 @@ async fn a_silent_host_is_an_alert_and_its_vms_are_left_alone(c: TestCloud) {
 async fn vms_of_a_dead_host_are_stopped_and_with_ha_started_elsewhere(c: TestCloud) {
     let first = c.deploy().await;
     let host = c.host_of(&first).await;
-    let second = c.try_deploy(&c.admin.clone(), &[("hostid", &host.uuid)]).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
+    let second =
+        c.try_deploy(&c.admin.clone(), &[("hostid", &host.uuid)]).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
     c.ask("updateVirtualMachine", &[("id", &first), ("haenable", "true")]).await;
     c.ask("updateVirtualMachine", &[("id", &second), ("haenable", "false")]).await;
     c.beat().await;
