@@ -28,7 +28,7 @@ use tokio_rustls::rustls::{self, ClientConfig};
 /// How long dialling and the greeting may take together.
 const DIAL: Duration = Duration::from_secs(20);
 /// Pauses between attempts: doubled from the first to the last.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// What an agent is told.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use std::borrow::Cow::{Borrowed, Owned};
 use std::sync::atomic::Ordering;
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec,
+    VmSpec,
 };
 
 type Done<T = ()> = Result<T, DriverError>;
