@@ -22,4 +22,5 @@ pub mod metrics;
 pub mod ready;
 pub mod serve;
 pub mod simulate;
+pub mod tls;
 pub mod wire;

@@ -20,15 +20,15 @@ use std::time::Duration;
 use stratus_drivers::DriverError;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, ClientConfig};
-use tokio_rustls::TlsConnector;
 
 /// How long dialling and the greeting may take together.
 const DIAL: Duration = Duration::from_secs(20);
 /// Pauses between attempts: doubled from the first to the last.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// What an agent is told.
 #[derive(Debug, Clone, Default)]

@@ -11,8 +11,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use stratus_drivers::{
-    ByteStream, DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules, NicSpec,
-    ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ByteStream, DiskRef, DiskSpec, DriverError, Fate, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules,
+    NicSpec, ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts,
+    VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
 
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
@@ -233,6 +234,22 @@ impl Host for Hub {
     async fn console_output(&self, host: &str, vm: &str) -> Done<Vec<u8>> {
         self.session(host)?.ask(Ask::ConsoleOutput { host: host.into(), vm: vm.into() }).await
     }
+    async fn investigate(&self, host: &str, by: &[String]) -> Done<Fate> {
+        if self.is_here(host) {
+            return Ok(Fate::Alive);
+        }
+        let mut fate = Fate::Unknown;
+        for other in by.iter().filter(|other| *other != host) {
+            let Ok(session) = self.session(other) else { continue };
+            match session.ask::<Fate>(Ask::Investigate { host: host.into() }).await {
+                // One that sees it alive is right whatever others see.
+                Ok(Fate::Alive) => return Ok(Fate::Alive),
+                Ok(Fate::Dead) => fate = Fate::Dead,
+                Ok(Fate::Unknown) | Err(_) => {}
+            }
+        }
+        Ok(fate)
+    }
     async fn screen(&self, host: &str, vm: &str) -> Done<ByteStream> {
         let session = self.session(host)?;
         let (near, stream) = pipe(&session);
@@ -346,6 +363,10 @@ impl SecondaryStorage for Hub {
     }
     async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
         self.at_store(store, object).await?.ask(Ask::ObjectProgress { store: store.into(), object: object.into() }).await
+    }
+    async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
+        let ask = Ask::ObjectDuplicate { store: store.into(), object: object.into(), copy: copy.into() };
+        self.at_store(store, object).await?.ask(ask).await
     }
     async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
         let (host, session) = self.at(What::Store, from, object, None).await?;

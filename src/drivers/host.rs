@@ -154,6 +154,17 @@ pub struct HostFacts {
     pub capabilities: String,
 }
 
+/// What became of a host that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// Others see that it lives: only the way to it is broken.
+    Alive,
+    /// It is certain that it runs no VM any more.
+    Dead,
+    /// Nobody can tell, so its VMs may run on.
+    Unknown,
+}
+
 /// Bytes both ways.
 pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
@@ -208,6 +219,11 @@ pub trait Host: Send + Sync {
     async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError>;
     /// The last bytes that the guest wrote to its console (64 KiB at most).
     async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError>;
+    /// What became of a host that does not answer; `by` are hosts of its cluster that can be asked. `Dead` is said only when none of its
+    /// VMs can be running, since they are then started elsewhere. A driver that cannot find out says so.
+    async fn investigate(&self, _host: &str, _by: &[String]) -> Result<Fate, DriverError> {
+        Ok(Fate::Unknown)
+    }
     /// The screen of a running VM as a stream of RFB, the server's greeting first. A hypervisor without one says so.
     async fn screen(&self, _host: &str, vm: &str) -> Result<ByteStream, DriverError> {
         Err(DriverError::Unsupported(format!("{vm} has no screen but the text that it writes")))

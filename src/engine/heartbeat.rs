@@ -1,13 +1,15 @@
 //! Signs of life of hosts: every `ping.interval` each is asked, and what it runs is compared with the books.
 //!
-//! A host that answers is heard of (`last_ping`), whichever server it answered. One that nobody has heard of for three minutes goes to
-//! the state Alert and raises one: it may be dead or only cut off, so its VMs are left as they are, and none is started elsewhere.
+//! A host that answers is heard of (`last_ping`), whichever server it answered. One that nobody has heard of for three minutes is
+//! investigated. Only where its driver is certain that it is dead it goes Down and its VMs are started elsewhere; else it goes to the
+//! state Alert and raises one: it may be cut off, so its VMs are left as they are.
 use crate::agent::host_event;
 use crate::places::Reach;
 use crate::{Engine, Level};
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::sync::Arc;
+use stratus_drivers::Fate;
 use stratus_model::{Micros, Result};
 use stratus_store::{Host, Query, Vm};
 
@@ -15,6 +17,8 @@ use stratus_store::{Host, Query, Vm};
 const CHUNK: i64 = 200;
 /// Hosts asked at the same time.
 const AT_ONCE: usize = 64;
+/// Neighbours that are asked about a silent host.
+const WITNESSES: i64 = 5;
 
 impl Engine {
     /// Asks every host once; how many have not been heard of for too long. `since` is from when on this server has asked.
@@ -66,26 +70,52 @@ impl Engine {
 
     /// Hosts that nobody has heard of for too long.
     async fn hosts_silent(self: &Arc<Self>) -> Result<u64> {
-        let silent = || Query::live().within("state", ["Up", "Disconnected"]).at_most("last_ping", self.clock.now() - crate::alert::SILENCE);
-        let hosts = self.db.find::<Host>(silent()).await?;
-        for host in &hosts {
-            let call = self.system_call("HOST.RECONNECT").await?;
-            let (q, host) = (silent().eq("id", host.id), host.clone());
-            self.db
-                .write(move |tx| {
-                    Box::pin(async move {
-                        let at = host.disconnected.unwrap_or(call.now());
-                        let set = vec![("state", "Alert".into()), ("disconnected", at.into())];
-                        if tx.update::<Host>(q.clone(), set).await? == 0 {
-                            return Ok(());
-                        }
-                        call.hosts_reopen(tx, Reach::Host(host.id)).await?;
-                        let text = format!("host {} has been silent for three minutes; its VMs may run on", host.name);
-                        host_event(tx, &call, &host, Level::Error, text).await
-                    })
-                })
-                .await?;
+        let since = self.clock.now() - crate::alert::SILENCE;
+        let silent = Query::live().within("state", ["Up", "Disconnected", "Alert"]).at_most("last_ping", since);
+        for host in self.db.find::<Host>(silent).await? {
+            let fate = self.host_fate(&host).await?;
+            let (state, text) = match fate {
+                Fate::Alive => ("Disconnected", "does not answer, and its neighbours see it alive"),
+                Fate::Unknown => ("Alert", "has been silent for three minutes; its VMs may run on"),
+                Fate::Dead => ("Down", "is dead; its VMs are stopped, and started elsewhere where HA is asked for"),
+            };
+            if host.state != state && !self.host_silent(&host, state, format!("host {} {text}", host.name)).await? {
+                continue;
+            }
+            if fate == Fate::Dead {
+                for vm in self.vms_on(&[host.id]).await? {
+                    self.vm_died(&host, &vm).await?;
+                }
+            }
         }
         self.hosts_check().await
+    }
+
+    /// What became of a silent host, as the others of its cluster see it.
+    async fn host_fate(&self, host: &Host) -> Result<Fate> {
+        let Some(driver) = self.drivers.host(&host.hypervisor) else { return Ok(Fate::Unknown) };
+        let others = Query::live().eq("cluster_id", host.cluster_id).eq("state", "Up").ne("id", host.id).page(0, WITNESSES);
+        let others: Vec<String> = self.db.find::<Host>(others).await?.into_iter().map(|h| h.uuid).collect();
+        Ok(driver.investigate(&host.uuid, &others).await.unwrap_or(Fate::Unknown))
+    }
+
+    /// Moves a host that is still silent to a state; false when it was heard of meanwhile.
+    async fn host_silent(self: &Arc<Self>, host: &Host, state: &'static str, text: String) -> Result<bool> {
+        let call = self.system_call("HOST.RECONNECT").await?;
+        let host = host.clone();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let still = Query::live().eq("id", host.id).eq("state", &host.state).eq("last_ping", host.last_ping);
+                    let at = host.disconnected.unwrap_or(call.now());
+                    if tx.update::<Host>(still, vec![("state", state.into()), ("disconnected", at.into())]).await? == 0 {
+                        return Ok(false);
+                    }
+                    call.hosts_reopen(tx, Reach::Host(host.id)).await?;
+                    host_event(tx, &call, &host, Level::Error, text).await?;
+                    Ok(true)
+                })
+            })
+            .await
     }
 }

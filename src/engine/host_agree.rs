@@ -48,7 +48,7 @@ impl Engine {
     }
 
     /// A VM is gone from its host: it is stopped in the books, and started again where HA is asked for.
-    async fn vm_died(self: &Arc<Self>, host: &Host, seen: &Vm) -> Result<bool> {
+    pub(crate) async fn vm_died(self: &Arc<Self>, host: &Host, seen: &Vm) -> Result<bool> {
         let call = self.system_call("VM.STOP").await?;
         let (host, seen) = (host.clone(), seen.clone());
         let jobs = self
@@ -168,9 +168,9 @@ impl Engine {
         let topic = crate::vm::topic(vm);
         self.db
             .write(move |tx| {
-                Box::pin(async move {
-                    call.write_event(tx, "VM.STOP", Level::Warn, "Completed", topic, why.clone(), None).await.map(|_| true)
-                })
+                Box::pin(
+                    async move { call.write_event(tx, "VM.STOP", Level::Warn, "Completed", topic, why.clone(), None).await.map(|_| true) },
+                )
             })
             .await
     }

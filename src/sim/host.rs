@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use std::borrow::Cow::{Borrowed, Owned};
 use std::sync::atomic::Ordering;
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec,
+    VmSpec,
 };
 
 type Done<T = ()> = Result<T, DriverError>;
@@ -71,6 +72,16 @@ impl Host for Sim {
             self.world.hosts.with(host, |hosts| Ok(answering(hosts, host)?.vms.values().filter(on).map(idle).collect()))
         })
         .await
+    }
+    /// A host that does not answer and has no VMs left, as after a crash, is dead; one that was only cut off keeps them.
+    async fn investigate(&self, host: &str, _by: &[String]) -> Done<Fate> {
+        self.world.hosts.with(host, |hosts| {
+            Ok(match hosts.get(host) {
+                Some(state) if state.record.reachable => Fate::Alive,
+                Some(state) if state.vms.is_empty() => Fate::Dead,
+                _ => Fate::Unknown,
+            })
+        })
     }
     async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Done {
         self.run(Op::Attach, &[host, vm, &disk.path], || self.disk_attach(host, vm, disk)).await

@@ -20,9 +20,13 @@ struct Agent {
 
 impl Agent {
     fn start(dir: TempDir, port: u64, token: Option<&str>) -> Self {
+        Self::start_with(dir, port, token, &[])
+    }
+
+    fn start_with(dir: TempDir, port: u64, token: Option<&str>, more: &[&str]) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(dir.path().join("test.log")).unwrap();
         let mut c = stratus();
-        c.args(["agent", "--drivers", "sim", "--server", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(dir.path());
+        c.args(["agent", "--drivers", "sim", "--server", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(dir.path()).args(more);
         if let Some(token) = token {
             c.env("STRATUS_TOKEN", token);
         }
@@ -201,6 +205,9 @@ async fn vms_on_hosts_with_agents_outlive_agents_and_servers() {
 
     // The server is killed and comes back: agents find it, VMs are as they were.
     let data = server.kill();
+    let enrol = stratus().args(["admin", "enrol", "machine3", "--data-dir"]).arg(data.path()).output().unwrap();
+    let token = String::from_utf8(enrol.stdout).unwrap();
+    assert!(token.starts_with("stratus1."), "{token} {}", String::from_utf8_lossy(&enrol.stderr));
     let server = Server::start_in(data, &["--agent-port", &port.to_string()]).await;
     let native = server.native();
     for (host, vm) in [(&first, &on_first), (&second, &on_second)] {
@@ -208,6 +215,15 @@ async fn vms_on_hosts_with_agents_outlive_agents_and_servers() {
         vm_is(&native, text(vm, "id"), "Running").await;
         native.finished("stopVirtualMachine", &[("id", text(vm, "id"))]).await;
     }
+
+    // A third one says itself where it belongs.
+    let place = ["--zone", "zone2", "--pod", "pod1", "--cluster", "cluster1"];
+    let _third_agent = Agent::start_with(TempDir::new().unwrap(), port, Some(token.trim()), &place);
+    until("the third host", async || {
+        let hosts = native.list("listHosts", "host", &[("type", "Routing")]).await;
+        (hosts.len() == 3 && hosts.iter().all(|h| h["state"] == "Up")).then_some(())
+    })
+    .await;
 
     // A host that is removed lets its agent in no more.
     native.finished("destroyVirtualMachine", &[("id", text(&on_first, "id"))]).await;
@@ -241,6 +257,7 @@ pub fn stranger() -> VmSpec {
         user_data: None,
         ssh_public_key: None,
         iso: None,
+        metadata: Default::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use stratus_store::{Event, Host, Query};
 
 on_both! {
     a_silent_host_is_an_alert_and_its_vms_are_left_alone in stratus::simulate::BUILT_IN;
+    vms_of_a_dead_host_are_stopped_and_with_ha_started_elsewhere in stratus::simulate::BUILT_IN;
     a_guest_that_halts_is_stopped_and_with_ha_started_again in stratus::simulate::BUILT_IN;
     a_vm_stopped_by_force_does_not_run_on_when_its_host_is_back in stratus::simulate::BUILT_IN;
     a_vm_that_nobody_knows_is_told_of_and_left_alone in stratus::simulate::BUILT_IN;
@@ -46,6 +47,30 @@ async fn a_silent_host_is_an_alert_and_its_vms_are_left_alone(c: TestCloud) {
     c.beat().await;
     assert_eq!(c.host_state(host.id).await, "Up");
     c.settled("the host is back").await;
+}
+
+async fn vms_of_a_dead_host_are_stopped_and_with_ha_started_elsewhere(c: TestCloud) {
+    let first = c.deploy().await;
+    let host = c.host_of(&first).await;
+    let second =
+        c.try_deploy(&c.admin.clone(), &[("hostid", &host.uuid)]).await.unwrap()["virtualmachine"]["id"].as_str().unwrap().to_owned();
+    c.ask("updateVirtualMachine", &[("id", &first), ("haenable", "true")]).await;
+    c.ask("updateVirtualMachine", &[("id", &second), ("haenable", "false")]).await;
+    c.beat().await;
+    c.sim.crash(&host.uuid).unwrap();
+    c.beat().await;
+    assert_eq!(c.vm(&first).await.host_id, Some(host.id), "nobody has waited three minutes yet");
+    c.clock.step(4 * MINUTE);
+    c.beat().await;
+    assert_eq!(c.host_state(host.id).await, "Down");
+    assert_eq!((c.vm(&first).await.state, c.vm(&second).await.state), ("Running".into(), "Stopped".into()));
+    assert_ne!(c.vm(&first).await.host_id, Some(host.id));
+    c.settled("a host has died").await;
+    c.sim.revive(&host.uuid).unwrap();
+    c.beat().await;
+    assert_eq!(c.host_state(host.id).await, "Up");
+    assert_eq!(c.vm(&second).await.state, "Stopped", "a host that is back gets nothing back");
+    c.settled("the dead host is back").await;
 }
 
 async fn a_guest_that_halts_is_stopped_and_with_ha_started_again(c: TestCloud) {

@@ -1,7 +1,7 @@
 /** What a field or parameter of the API is called in front of people; the English name, which t() then translates. */
 const WORDS: Record<string, string> = {
   account: 'Account', accountid: 'Account ID', accounttype: 'Account type', algorithm: 'Algorithm', allocated: 'Allocated', allocationstate: 'Allocation',
-  apikey: 'API key', associatednetworkname: 'Network', availability: 'Availability', bootable: 'Bootable', certificate: 'Certificate', issuer: 'Issuer', objects: 'Objects', policy: 'Policy', quota: 'Quota (GiB)', serialnumber: 'Serial number', subject: 'Subject', validfrom: 'Valid from', validuntil: 'Valid until', versioning: 'Versioning', bytes: 'Bytes', capacitytotal: 'Total',
+  agenttoken: 'Token for the agent', apikey: 'API key', associatednetworkname: 'Network', availability: 'Availability', bootable: 'Bootable', certificate: 'Certificate', issuer: 'Issuer', objects: 'Objects', policy: 'Policy', quota: 'Quota (GiB)', serialnumber: 'Serial number', subject: 'Subject', validfrom: 'Valid from', validuntil: 'Valid until', versioning: 'Versioning', bytes: 'Bytes', capacitytotal: 'Total',
   capacityused: 'Used', category: 'Category', cidr: 'CIDR', cidrlist: 'Source CIDRs', clusterid: 'Cluster', clustername: 'Cluster',
   clustertype: 'Cluster type', conservemode: 'Conserve mode', cpuallocated: 'CPU allocated', cpunumber: 'CPUs', cpuspeed: 'CPU MHz', cpuused: 'CPU used',
   created: 'Created', crossZones: 'All zones', current: 'Current', description: 'Description', destzoneid: 'To zone', details: 'Details', deviceid: 'Device',

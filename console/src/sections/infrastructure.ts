@@ -90,9 +90,9 @@ export const infrastructure: Section[] = [
   },
   {
     key: 'hosts', title: 'Hosts', group: 'Infrastructure', list: 'listHosts', params: () => ({ type: 'Routing' }), columns: ['name', 'state', 'resourcestate', 'cpuallocated', 'memoryallocated', 'memorytotal', 'hypervisor', 'clustername', 'zonename'],
-    filters: [{ param: 'zoneid' }, { param: 'clusterid' }, { param: 'state', words: ['Up', 'Down', 'Alert', 'Disconnected'] }, { param: 'resourcestate', words: ['Enabled', 'Disabled', 'Maintenance'] }],
+    filters: [{ param: 'zoneid' }, { param: 'clusterid' }, { param: 'state', words: ['Up', 'Connecting', 'Down', 'Alert', 'Disconnected'] }, { param: 'resourcestate', words: ['Enabled', 'Disabled', 'Maintenance'] }],
     actions: [
-      { command: 'addHost', label: 'Add host', on: 'list', ask: ['zoneid', 'podid', 'clusterid', 'hypervisor', 'url', 'username', 'password', 'hosttags'] },
+      { command: 'addHost', label: 'Add host', on: 'list', ask: ['zoneid', 'podid', 'clusterid', 'hypervisor', 'url', 'username', 'password', 'hosttags'], reveal: ['agenttoken'] },
       { command: 'updateHost', label: 'Enable', on: 'bulk', when: (r) => r.resourcestate === 'Disabled', given: (r) => ({ id: r.id, allocationstate: 'Enable' }), ask: [] },
       { command: 'updateHost', label: 'Disable', on: 'bulk', danger: true, when: (r) => r.resourcestate === 'Enabled', given: (r) => ({ id: r.id, allocationstate: 'Disable' }), ask: [] },
       { command: 'updateHost', label: 'Edit', on: 'row', edit: true, ask: ['hosttags', 'oscategoryid'], more: false },
