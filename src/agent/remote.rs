@@ -180,6 +180,10 @@ impl Host for Hub {
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Done<VmReport> {
         let session = self.seat(from).await?;
         self.make_way(to, vm).await?;
+        // The host that it goes to hears of it first and makes wires ready; the one that it comes from moves it.
+        if let Ok(target) = self.session(to) {
+            target.ask::<VmReport>(Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() }).await?;
+        }
         session.ask(Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() }).await
     }
     async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {

@@ -188,6 +188,7 @@ pub trait Host: Send + Sync {
     /// Restarts a running VM.
     async fn reboot(&self, host: &str, vm: &str) -> Result<(), DriverError>;
     /// Moves a running VM to another host without stopping it; `vm` is as it is to run there. One that runs there already is `Ok`.
+    /// A driver for one machine hears of it at both ends, first where the VM goes to.
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
     /// As [`Host::migrate`], while disks go to other pools: `vm` names them where they are to be, `disks` says where each was and is to
     /// be. The old disks stay for the engine to delete.

@@ -61,6 +61,8 @@ pub struct Kvm {
     folders: Folders,
     locks: Locks,
     stores: secondary::Stores,
+    /// Read while something is being connected to a bridge, so that none goes meanwhile.
+    wiring: tokio::sync::RwLock<()>,
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
     servers: metadata_serve::Servers,
@@ -106,6 +108,7 @@ impl Kvm {
             folders,
             locks: Locks::default(),
             stores: secondary::Stores::default(),
+            wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
             figures: figures::Last::default(),
             servers: metadata_serve::Servers::default(),

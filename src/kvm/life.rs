@@ -53,6 +53,7 @@ impl Kvm {
         for disk in &vm.disks {
             disks.push(self.disk_there(&reference(disk))?);
         }
+        let _wired = self.wiring.read().await;
         let mut bridges = Vec::new();
         for nic in &vm.nics {
             bridges.push(self.bridge_up(&nic.broadcast_uri).await?);
@@ -73,7 +74,7 @@ impl Kvm {
             self.power_off(vm, mode).await?;
         }
         for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics) {
-            self.nic_unguard(nic).await?;
+            self.nic_gone(nic).await?;
         }
         self.files_gone(vm)
     }
@@ -145,9 +146,28 @@ impl Kvm {
         self.files_gone(&vm.name)?;
         std::fs::write(&moved, to).map_err(io(&moved))?;
         for nic in &vm.nics {
-            self.nic_unguard(nic).await?;
+            self.nic_gone(nic).await?;
         }
         Ok(())
+    }
+
+    /// Makes ready for a VM that another host is about to move here; whether it is here already.
+    pub(crate) async fn vm_expect(&self, vm: &VmSpec) -> Done<bool> {
+        let _wired = self.wiring.read().await;
+        for nic in &vm.nics {
+            self.bridge_up(&nic.broadcast_uri).await?;
+            self.nic_guard(&vm.name, nic).await?;
+        }
+        self.leases_named(vm).await?;
+        let moved = self.vm_file(&vm.name, "moved")?;
+        gone(std::fs::remove_file(&moved)).map_err(io(&moved))?;
+        Ok(self.virt(async |conn| conn.domain(&vm.name).await).await?.is_some())
+    }
+
+    /// Forgets a NIC that is gone from this host, and the wire that was for it alone.
+    async fn nic_gone(&self, nic: &NicSpec) -> Done {
+        self.nic_unguard(nic).await?;
+        self.bridge_down(&nic.broadcast_uri).await
     }
 
     pub(crate) async fn vm_scale(&self, vm: &VmSpec) -> Done {
@@ -173,6 +193,7 @@ impl Kvm {
         if seen.macs.contains(&nic.mac) {
             return Ok(());
         }
+        let _wired = self.wiring.read().await;
         let bridge = self.bridge_up(&nic.broadcast_uri).await?;
         self.nic_guard(vm, nic).await?;
         let xml = nic_xml(&self.config.prefix, nic, &bridge);
@@ -185,7 +206,7 @@ impl Kvm {
         let xml = nic_xml(&self.config.prefix, nic, &self.bridge(&nic.broadcast_uri)?);
         let there = |seen: &Seen| seen.macs.contains(&nic.mac);
         self.let_go(&domain, &xml, &format!("NIC {}", nic.mac), there).await?;
-        self.nic_unguard(nic).await
+        self.nic_gone(nic).await
     }
 
     pub(crate) async fn disk_attach(&self, vm: &str, disk: &DiskSpec) -> Done {

@@ -92,12 +92,13 @@ impl Kvm {
         if wire(uri)? == Wire::Untagged {
             return Ok(());
         }
-        let _held = self.locks.hold(&format!("link {name}")).await;
+        // Somebody connects something just now; whoever leaves last finds nobody.
+        let Ok(_alone) = self.wiring.try_write() else { return Ok(()) };
         let said = self.run.ask("ip", &["-j", "link", "show", "master", &name]).await?;
         let ports: Vec<serde_json::Value> = serde_json::from_str(&said.out).unwrap_or_default();
         let own = |port_name: &str| Some(port_name) == port.as_deref() || port_name.starts_with(&format!("{}u", self.config.prefix));
         let names: Vec<&str> = ports.iter().filter_map(|port| port["ifname"].as_str()).collect();
-        if !said.ok || names.iter().any(|port| !own(port)) {
+        if !said.ok || !self.link_there(&name).await? || names.iter().any(|port| !own(port)) {
             return Ok(());
         }
         for port in names.iter().chain([&name.as_str()]) {

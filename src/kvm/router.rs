@@ -46,6 +46,7 @@ impl Kvm {
 
     /// Makes the router as it is to be, and leaves alone what is.
     pub(crate) async fn router_up(&self, net: &Net) -> Done {
+        let _wired = self.wiring.read().await;
         let router = self.router(&net.spec.uuid);
         let bridge = self.bridge_up(&net.spec.broadcast_uri).await?;
         if !router.path().exists() {

@@ -46,6 +46,9 @@ impl Host for Hosts {
         self.of(host)?.reboot(host, vm).await
     }
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError> {
+        if let Ok(there) = self.of(to) {
+            there.migrate(from, to, vm).await?;
+        }
         self.of(from)?.migrate(from, to, vm).await
     }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError> {
