@@ -1,12 +1,14 @@
 //! The management server: the house with its doors open.
 use crate::agents::Books;
 use crate::config::{Config, Port, Simulate};
+use crate::downloads;
 use crate::house::{ADMIN, House};
 use crate::listeners::{self, Door, Doors};
 use crate::lock::DataDir;
 use crate::metrics;
 use crate::ready::{self, Bound, Ready};
 use crate::simulate;
+use crate::tls;
 use crate::wire::TooLong;
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -76,6 +78,7 @@ struct Sockets {
 /// Starts a server; it answers when this returns.
 pub async fn start(config: &Config) -> Result<Running> {
     metrics::install()?;
+    tls::install();
     let dir = DataDir::take(&config.data_dir)?;
     ready::withdraw(&dir);
     let mut sockets = Sockets {
@@ -109,6 +112,10 @@ pub async fn start(config: &Config) -> Result<Running> {
         metrics: address(sockets.metrics.as_ref())?,
         agents: bound_agents,
     };
+    if let Some(at) = bound.native {
+        // Set once a start; a second engine in one process has its own.
+        let _ = engine.public_url.set(downloads::public_url(at, engine.settings.text("host").as_deref()));
+    }
     let admin = match engine.db.get::<User>(ADMIN).await? {
         Some(user) if user.removed.is_none() => Some(house.keys(user, false).await?),
         _ => None,
@@ -258,5 +265,5 @@ fn native(engine: &Arc<Engine>, door: &Arc<stratus_api::Door>, console: Console,
     if !own_metrics {
         router = router.route("/metrics", get(metrics::show_to_loopback));
     }
-    router.with_state(engine.clone()).merge(stratus_console::router(console, engine.clone())).merge(door.router())
+    router.with_state(engine.clone()).merge(downloads::router(engine)).merge(stratus_console::router(console, engine.clone())).merge(door.router())
 }

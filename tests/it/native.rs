@@ -35,6 +35,7 @@ fn encode(text: &str) -> String {
 
 impl Native {
     pub fn new(endpoint: &str, key: &str, secret: &str) -> Self {
+        stratus::tls::install();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
         Self { http, endpoint: endpoint.into(), key: key.into(), secret: secret.into() }
     }

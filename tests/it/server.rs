@@ -42,6 +42,8 @@ impl Server {
 
     /// A server on a data directory that may have had one before.
     pub async fn start_in(dir: TempDir, options: &[&str]) -> Self {
+        // The tests' own HTTP client asks for it.
+        stratus::tls::install();
         let ready = dir.path().join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::options().create(true).append(true).open(dir.path().join("test.log")).unwrap();
