@@ -284,7 +284,7 @@ impl Engine {
         let snapshots = self.db.find::<Snapshot>(live.clone().not_null("store_id")).await?;
         let downloads = self.db.find::<Download>(live.clone().eq("own_object", true)).await?;
         for store in self.db.find::<ImageStore>(live).await? {
-            let Some(driver) = self.drivers.store(&store.provider) else { continue };
+            let Ok(driver) = self.image_driver(&store).await else { continue };
             let Ok(there) = driver.list(&store.uuid).await else { continue };
             let (mut may, mut must) = (HashSet::new(), HashSet::new());
             for p in places.iter().filter(|p| p.store_id == store.id) {

@@ -20,7 +20,7 @@ impl Engine {
         let store = self.db.must::<ImageStore>(store).await.map_err(failed)?;
         match driver.create_from_snapshot(disk, object, &store.uuid).await {
             Err(DriverError::Missing(what)) => {
-                let Some(of) = self.drivers.store(&store.provider) else { return Err(DriverError::Missing(what)) };
+                let Ok(of) = self.image_driver(&store).await else { return Err(DriverError::Missing(what)) };
                 of.stage(&store.uuid, object).await?;
                 driver.create_from_snapshot(disk, object, &store.uuid).await
             }
@@ -41,9 +41,6 @@ impl Engine {
 impl Call {
     /// Takes what a pool put on a store to where it rests.
     pub(crate) async fn settle_on_store(&self, store: &ImageStore, object: &str) -> Result<()> {
-        match self.drivers.store(&store.provider) {
-            Some(driver) => driver.settle(&store.uuid, object).await.map_err(from_driver),
-            None => Ok(()),
-        }
+        self.image_driver(store).await?.settle(&store.uuid, object).await.map_err(from_driver)
     }
 }

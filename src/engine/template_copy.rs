@@ -3,6 +3,7 @@ use crate::template::TemplateInZone;
 use crate::template_fetch::{DOWNLOADED, waiting};
 use crate::vm_start::from_driver;
 use crate::{Call, Engine};
+use std::sync::Arc;
 use stratus_drivers::{DriverError, TemplateFacts};
 use stratus_model::{Error, Result};
 use stratus_store::{Cluster, Query, StoragePool, Template, TemplateStore, Zone};
@@ -59,8 +60,8 @@ impl Engine {
         let q = Query::live().eq("template_id", template.id).eq("state", DOWNLOADED).ne("id", at.id).eq_opt("zone_id", from.map(|z| z.id));
         let source = call.db.find_one::<TemplateStore>(q).await.map_err(failed)?.ok_or_else(no_way)?;
         let (driver, here) = self.store_driver(source.store_id).await.map_err(failed)?;
-        let (_, there) = self.store_driver(at.store_id).await.map_err(failed)?;
-        if here.id != there.id && here.provider != there.provider {
+        let (other, there) = self.store_driver(at.store_id).await.map_err(failed)?;
+        if !Arc::ptr_eq(&driver, &other) {
             return Err(no_way());
         }
         driver.copy(&here.uuid, &template.uuid, &there.uuid).await

@@ -142,6 +142,11 @@ impl SecondaryStorage for Buckets {
         let facts = self.near.template_from_snapshot(store, template, snapshot).await?;
         self.sent(store, template, facts).await
     }
+    async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
+        self.store(store)?;
+        let facts = self.near.duplicate(store, object, copy).await?;
+        self.sent(store, copy, facts).await
+    }
     async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
         self.store(to)?;
         let facts = self.near.copy(from, object, to).await?;

@@ -191,6 +191,46 @@ async fn what_may_not_come_in_leaves_nothing() {
     check(server).await;
 }
 
+/// A cloud whose images rest in a bucket of another cloud's S3 door.
+#[tokio::test(flavor = "multi_thread")]
+async fn images_rest_in_a_bucket() {
+    let other = Server::start_with(&["--s3-port", "0", "--simulate", "none"]).await;
+    let far = other.native();
+    set(&far, "enable.s3.api", "true").await;
+    far.ok("createBucket", &[("name", "images")]).await;
+    let mut zone: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
+    let endpoint = other.fact("/s3").trim_end_matches('/').to_owned();
+    let (access, secret) = (other.fact("/admin/api_key"), other.fact("/admin/secret_key"));
+    zone["zones"][0]["secondaryStorages"] = serde_json::json!([{ "provider": "S3", "details": {
+        "bucket": "images", "endpoint": endpoint, "accesskey": access, "secretkey": secret, "usehttps": "false",
+    } }]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), zone.to_string()).unwrap();
+    let server = Server::start_with(&["--simulate", file.path().to_str().unwrap()]).await;
+    let web = Web::start().await;
+    let native = server.native();
+    let (zone, ..) = native.place().await;
+    set(&native, "secstorage.allowed.internal.sites", "127.0.0.1").await;
+    let bytes = random(20 << 20);
+    let url = web.put("/v.raw", &bytes, Manner::Well);
+    let up = native.finished("uploadVolume", &[("name", "v"), ("url", &url), ("format", "RAW"), ("zoneid", &zone)]).await;
+    let volume = id(&up, "volume").to_owned();
+    let usage = far.list("listBucketUsage", "bucketusage", &[]).await;
+    assert!(usage.iter().any(|u| u.to_string().contains(&bytes.len().to_string())), "{usage:?}");
+    // Keys are sealed with this server's own, and taken up again at its next start.
+    let dir = server.kill();
+    let server = Server::start_in(dir, &[]).await;
+    let native = server.native();
+    let (_, out) = extracted(&native, "extractVolume", "volume", &[("id", &volume), ("zoneid", &zone)]).await;
+    assert!(out == bytes, "read from the bucket");
+    let shown = native.ok("listImageStores", &[]).await.to_string();
+    assert!(shown.contains("images") && !shown.contains(secret) && !shown.contains(access), "{shown}");
+    assert!(!server.log().contains(secret), "no secret in a log");
+    native.ok("deleteVolume", &[("id", &volume)]).await;
+    check(server).await;
+    drop(other);
+}
+
 fn gzip_of_zeros(bytes: u64) -> Vec<u8> {
     use std::io::Write;
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
