@@ -333,5 +333,6 @@ async fn figures() {
 
 #[tokio::main]
 async fn main() {
+    stratus::tls::install();
     if std::env::args().nth(1).as_deref() == Some("hello") { hello().await } else { figures().await }
 }

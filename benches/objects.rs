@@ -169,6 +169,7 @@ async fn ministack() -> Option<(Ended, u16)> {
 
 #[tokio::main]
 async fn main() {
+    stratus::tls::install();
     let http = || reqwest::Client::builder().no_proxy().build().unwrap();
     let server = Server::start_with(&["--s3-port", "0", "--simulate", "none"]).await;
     server.native().ok("updateConfiguration", &[("name", "enable.s3.api"), ("value", "true")]).await;

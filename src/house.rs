@@ -81,8 +81,9 @@ impl House {
 /// The drivers of this binary, under the hypervisor and provider names that stand in the database.
 fn drivers(dir: &DataDir, hub: &Arc<Hub>) -> Result<Registry> {
     let sim = stratus_sim::Sim::open(Some(dir.file("simulator.journal"))).context("cannot open the simulator's world")?;
-    let stores = ["NFS", "S3", "Swift", "Simulator"].iter();
+    let stores = ["NFS", "Swift", "Simulator"].iter();
     let all = Registry::default().with_host("Simulator", sim.clone()).with_pool("Simulator", sim.clone());
+    let all = all.with_store("S3", stratus_objects::Buckets::before(sim.clone()));
     let all = stores.fold(all, |all, name| all.with_store(name, sim.clone()));
     let all = all.with_agents(KVM, hub.clone()).with_host(KVM, hub.clone()).with_pool(KVM, hub.clone());
     let all = all.with_store_for(KVM, "NFS", hub.clone());

@@ -14,6 +14,7 @@ pub mod agent;
 mod agents;
 pub mod cli;
 pub mod config;
+pub mod downloads;
 pub mod house;
 pub mod listeners;
 pub mod lock;

@@ -1,6 +1,7 @@
 //! The management server: the house with its doors open.
 use crate::agents::Books;
 use crate::config::{Config, Port, Simulate};
+use crate::downloads;
 use crate::house::{ADMIN, House};
 use crate::listeners::{self, Door, Doors};
 use crate::lock::DataDir;
@@ -111,6 +112,10 @@ pub async fn start(config: &Config) -> Result<Running> {
         metrics: address(sockets.metrics.as_ref())?,
         agents: bound_agents,
     };
+    if let Some(at) = bound.native {
+        // Set once a start; a second engine in one process has its own.
+        let _ = engine.public_url.set(downloads::public_url(at, engine.settings.text("host").as_deref()));
+    }
     let admin = match engine.db.get::<User>(ADMIN).await? {
         Some(user) if user.removed.is_none() => Some(house.keys(user, false).await?),
         _ => None,
@@ -260,5 +265,5 @@ fn native(engine: &Arc<Engine>, door: &Arc<stratus_api::Door>, console: Console,
     if !own_metrics {
         router = router.route("/metrics", get(metrics::show_to_loopback));
     }
-    router.with_state(engine.clone()).merge(stratus_console::router(console, engine.clone())).merge(door.router())
+    router.with_state(engine.clone()).merge(downloads::router(engine)).merge(stratus_console::router(console, engine.clone())).merge(door.router())
 }

@@ -381,7 +381,7 @@ impl SecondaryStorage for Hub {
         let session = self.at_store(store, object).await?;
         let (near, stream) = pipe(&session);
         match session.ask::<u64>(Ask::ObjectOpen { store: store.into(), object: object.into(), stream }).await {
-            Ok(bytes) => Ok(ObjectReader { bytes, body: Box::pin(Whole { from: near, left: bytes }) }),
+            Ok(bytes) => Ok(ObjectReader { bytes, body: Box::pin(Whole { from: near, left: bytes }), made_up: false }),
             Err(e) => {
                 session.stream_end(stream);
                 Err(e)

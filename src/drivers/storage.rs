@@ -72,6 +72,8 @@ pub struct ObjectReader {
     pub bytes: u64,
     /// They themselves.
     pub body: Pin<Box<dyn AsyncRead + Send>>,
+    /// They stand for bytes that never were: a simulated image.
+    pub made_up: bool,
 }
 
 /// What else a provider needs to reach a store: names as `addImageStore` takes them (`accesskey`, `bucket` …).
@@ -142,6 +144,10 @@ pub trait SecondaryStorage: Send + Sync {
     async fn settle(&self, store: &str, object: &str) -> Result<(), DriverError> {
         let _ = (store, object);
         Ok(())
+    }
+    /// The names of all objects on a store, for checks.
+    async fn list(&self, store: &str) -> Result<Vec<String>, DriverError> {
+        Err(DriverError::Unsupported(format!("listing store {store}")))
     }
     /// Deletes an object by its uuid.
     async fn delete(&self, store: &str, object: &str) -> Result<(), DriverError>;

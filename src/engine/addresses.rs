@@ -3,6 +3,7 @@
 //! A basic zone's pod ranges, a shared network's ranges and an isolated network's own CIDR are the same mechanism. A NIC holds at most
 //! one address of a network, so taking twice (a repeated saga step) finds the first one again.
 use crate::Engine;
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use stratus_model::{Error, Kind, Result, net};
 use stratus_store::{Dialect, IpAddress, IpRange, Network, Pod, Query, Tx};
@@ -118,23 +119,33 @@ impl Engine {
     /// Inserts a range and one free address for each of its addresses but the gateway's.
     pub async fn range_insert(&self, tx: &mut Tx, range: &mut IpRange) -> Result<()> {
         tx.insert(range).await?;
-        let (Some(first), Some(last)) = (range.start_ip.as_deref(), range.end_ip.as_deref()) else { return Ok(()) };
-        let (first, last) = span(first, last)?;
-        let rows: Vec<IpAddress> = net::range(first, last)
-            .map(|ip| ip.to_string())
-            .filter(|ip| range.gateway.as_deref() != Some(ip))
-            .map(|address| IpAddress {
-                uuid: Uuid::new_v4().to_string(),
-                address,
-                range_id: range.id,
-                network_id: range.network_id,
-                zone_id: range.zone_id,
-                pod_id: range.pod_id,
-                state: "Free".into(),
-                ..Default::default()
-            })
-            .collect();
-        tx.insert_all(&rows).await
+        tx.insert_all(&addresses_of(range)?).await
+    }
+
+    /// Gives a range that is there its changed ends; refused while an address that would fall out is held.
+    pub async fn range_resize(&self, tx: &mut Tx, range: &mut IpRange) -> Result<()> {
+        let fresh = addresses_of(range)?;
+        let stays: HashSet<&str> = fresh.iter().map(|f| f.address.as_str()).collect();
+        let (mut there, mut going, mut held) = (HashSet::new(), Vec::new(), 0);
+        for old in tx.find::<IpAddress>(Query::all().eq("range_id", range.id)).await? {
+            match (stays.contains(old.address.as_str()), old.state.as_str()) {
+                (true, _) => drop(there.insert(old.address)),
+                (false, "Free") => going.push(old.id),
+                (false, _) => held += 1,
+            }
+        }
+        if held > 0 {
+            let why = format!("{held} of the addresses that it would lose are allocated");
+            return Err(Error::InUse { kind: Kind::VlanIpRange, id: range.uuid.clone(), why });
+        }
+        for some in going.chunks(500) {
+            tx.delete::<IpAddress>(Query::all().within("id", some.iter().copied()).eq("state", "Free")).await?;
+        }
+        let fresh: Vec<IpAddress> = fresh.into_iter().filter(|f| !there.contains(&f.address)).collect();
+        tx.insert_all(&fresh).await?;
+        let (vlan, netmask) = (range.vlan.as_str().into(), range.netmask.clone().into());
+        let set = vec![("vlan", vlan), ("netmask", netmask), ("start_ip", range.start_ip.clone().into()), ("end_ip", range.end_ip.clone().into())];
+        tx.set::<IpRange>(range.id, set).await.map(drop)
     }
 
     /// Removes a range with its addresses; refused while one of them is held.
@@ -178,6 +189,27 @@ pub fn subnet_span(gateway: &str, netmask: &str, first: &str, last: &str) -> Res
         }
     }
     Ok((first, last))
+}
+
+/// The addresses of a range that has ends, its gateway apart, all free.
+fn addresses_of(range: &IpRange) -> Result<Vec<IpAddress>> {
+    let (Some(first), Some(last)) = (range.start_ip.as_deref(), range.end_ip.as_deref()) else { return Ok(Vec::new()) };
+    let (first, last) = span(first, last)?;
+    let rows = net::range(first, last)
+        .map(|ip| ip.to_string())
+        .filter(|ip| range.gateway.as_deref() != Some(ip))
+        .map(|address| IpAddress {
+            uuid: Uuid::new_v4().to_string(),
+            address,
+            range_id: range.id,
+            network_id: range.network_id,
+            zone_id: range.zone_id,
+            pod_id: range.pod_id,
+            state: "Free".into(),
+            ..Default::default()
+        })
+        .collect();
+    Ok(rows)
 }
 
 /// Whether two ranges share an address. What cannot be read shares nothing.

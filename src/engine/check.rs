@@ -5,7 +5,7 @@ use crate::template_fetch::DOWNLOADED;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Kind, Limit, Result, SnapshotState, VmState, VolumeState};
 use stratus_store::{
-    Account, Domain, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember,
+    Account, Domain, Download, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember,
     Query, ResourceCount, Snapshot, StoragePool, Template, TemplateStore, User, UserCertificate, Vm, Vnet, Volume, VolumeStore,
 };
 
@@ -25,6 +25,7 @@ impl Engine {
         self.check_projects(&mut found).await?;
         self.check_buckets(&mut found).await?;
         self.check_certificates(&mut found).await?;
+        self.check_objects(&mut found).await?;
         Ok(found)
     }
 
@@ -273,6 +274,36 @@ impl Engine {
         Ok(kept)
     }
 
+    /// What a row says is on an image store is there, and nothing else is; stores that cannot list are believed.
+    async fn check_objects(&self, found: &mut Vec<String>) -> Result<()> {
+        let (ready, live) = (|| Query::live().eq("state", DOWNLOADED), Query::live());
+        let places = self.db.find::<TemplateStore>(live.clone()).await?;
+        let templates = self.db.by_ids::<Template>(places.iter().map(|p| p.template_id)).await?;
+        let uploads = self.db.find::<VolumeStore>(ready()).await?;
+        let volumes = self.db.by_ids::<Volume>(uploads.iter().map(|u| u.volume_id)).await?;
+        let snapshots = self.db.find::<Snapshot>(live.clone().not_null("store_id")).await?;
+        let downloads = self.db.find::<Download>(live.clone().eq("own_object", true)).await?;
+        for store in self.db.find::<ImageStore>(live).await? {
+            let Ok(driver) = self.image_driver(&store).await else { continue };
+            let Ok(there) = driver.list(&store.uuid).await else { continue };
+            let (mut may, mut must) = (HashSet::new(), HashSet::new());
+            for p in places.iter().filter(|p| p.store_id == store.id) {
+                let Some(t) = templates.get(&p.template_id) else { continue };
+                if p.state == DOWNLOADED { must.insert(t.uuid.as_str()) } else { may.insert(t.uuid.as_str()) };
+            }
+            must.extend(uploads.iter().filter(|u| u.store_id == store.id).filter_map(|u| volumes.get(&u.volume_id)).map(|v| v.uuid.as_str()));
+            for s in snapshots.iter().filter(|s| s.store_id == Some(store.id)) {
+                if s.state == SnapshotState::BackedUp.word() { must.insert(s.uuid.as_str()) } else { may.insert(s.uuid.as_str()) };
+            }
+            must.extend(downloads.iter().filter(|d| d.store_id == store.id).map(|d| d.object.as_str()));
+            let has: HashSet<&str> = there.iter().map(String::as_str).collect();
+            found.extend(must.difference(&has).map(|o| format!("object {o} is not on image store {}", store.uuid)));
+            let stray = has.iter().filter(|o| !must.contains(*o) && !may.contains(*o));
+            found.extend(stray.map(|o| format!("image store {} has {o}, which nothing here knows", store.uuid)));
+        }
+        Ok(())
+    }
+
     /// A snapshot has a volume's row and, once it is backed up, a store; no snapshot or volume rests in a passing state without a job.
     async fn check_storage(&self, found: &mut Vec<String>) -> Result<()> {
         let pending = self.db.find::<Job>(Query::live().eq("status", 0)).await?;
@@ -299,6 +330,10 @@ impl Engine {
         }
         for v in self.db.find::<Volume>(Query::live()).await? {
             let passing = VolumeState::from_word(&v.state).is_none_or(VolumeState::is_passing);
+            let uploads = v.state == VolumeState::UploadOp.word() && !pending.iter().any(|j| j.command == "uploadVolume");
+            if uploads {
+                found.push(format!("volume {} is {} and no job uploads it", v.uuid, v.state));
+            }
             if passing && !queues.contains(crate::jobs::queue_of(Kind::Volume, v.id).as_str()) {
                 found.push(format!("volume {} is {} and has no job", v.uuid, v.state));
             }

@@ -48,6 +48,8 @@ pub struct Engine {
     pub group_changes: GroupChanges,
     /// API calls counted in this process.
     pub throttle: Throttle,
+    /// Where this server's native port is, as clients reach it: `http://192.0.2.1:8080`.
+    pub public_url: std::sync::OnceLock<String>,
 }
 
 impl Engine {
@@ -68,6 +70,7 @@ impl Engine {
             figures: Default::default(),
             group_changes: GroupChanges::default(),
             throttle: Throttle::default(),
+            public_url: Default::default(),
             server,
         }))
     }

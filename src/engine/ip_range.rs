@@ -63,6 +63,19 @@ pub(crate) fn topic(call: &Call, range: &IpRange) -> Topic {
     Topic { account, domain, kind: Kind::VlanIpRange, id: range.id }
 }
 
+/// What changes of a range of the storage network.
+#[derive(Debug, Clone, Default)]
+pub struct StorageRangeUpdate {
+    /// The first address.
+    pub start_ip: Option<String>,
+    /// The last address.
+    pub end_ip: Option<String>,
+    /// The netmask.
+    pub netmask: Option<String>,
+    /// Its VLAN.
+    pub vlan: Option<i64>,
+}
+
 impl Engine {
     /// Makes a range and its addresses.
     pub async fn ip_range_create(&self, call: &Call, ask: IpRangeCreate) -> Result<IpRange> {
@@ -159,6 +172,34 @@ impl Engine {
                     refuse_overlap(tx, &network, &range).await?;
                     call.range_insert(tx, &mut range).await?;
                     call.log(tx, topic(&call, &range), format!("created storage IP range {first}-{last}")).await?;
+                    Ok(range)
+                })
+            })
+            .await
+    }
+
+    /// Changes a range of a storage network; none of its addresses that are held may fall out of it.
+    pub async fn storage_range_update(&self, call: &Call, id: i64, ask: StorageRangeUpdate) -> Result<IpRange> {
+        let call = call.clone();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let was = tx.must::<IpRange>(id).await?;
+                    let network = tx.must::<Network>(was.network_id).await?;
+                    if network.traffic_type != "Storage" {
+                        return Err(Error::not_found(Kind::VlanIpRange, was.uuid));
+                    }
+                    let given = |new: Option<String>, old: &Option<String>| new.or_else(|| old.clone()).unwrap_or_default();
+                    let (start, end) = (given(ask.start_ip, &was.start_ip), given(ask.end_ip, &was.end_ip));
+                    let (gateway, netmask) = (was.gateway.clone().unwrap_or_default(), given(ask.netmask, &was.netmask));
+                    let (first, last) = subnet_span(&gateway, &netmask, &start, &end)?;
+                    let vlan = ask.vlan.map_or_else(|| was.vlan.clone(), |v| v.to_string());
+                    let (start, end) = (first.to_string(), last.to_string());
+                    let (netmask, start_ip, end_ip) = (Some(netmask), Some(start), Some(end));
+                    let mut range = IpRange { vlan, netmask, start_ip, end_ip, ..was };
+                    refuse_overlap(tx, &network, &range).await?;
+                    call.range_resize(tx, &mut range).await?;
+                    call.log(tx, topic(&call, &range), format!("changed storage IP range {first}-{last}")).await?;
                     Ok(range)
                 })
             })
@@ -281,7 +322,8 @@ pub(crate) async fn refuse_overlap(tx: &mut Tx, network: &Network, range: &IpRan
     for other in tx.find::<IpRange>(q).await? {
         let same_wire = other.physical_network_id == range.physical_network_id && other.vlan == range.vlan;
         let public = other.for_virtual_network && range.for_virtual_network;
-        if !(other.network_id == network.id || same_wire || public) {
+        // One that is being changed does not stand in its own way.
+        if other.id == range.id || !(other.network_id == network.id || same_wire || public) {
             continue;
         }
         if let (Some(a), Some(b)) = (other.start_ip.as_deref(), other.end_ip.as_deref())

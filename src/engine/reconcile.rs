@@ -19,6 +19,7 @@ impl Engine {
             let mut figures = 0;
             let mut cleaned = engine.clock.now();
             let mut polled = engine.clock.now();
+            let mut extracted = engine.clock.now();
             let mut looked = engine.clock.now();
             let mut collected = engine.clock.now();
             let begun = engine.clock.now();
@@ -51,6 +52,10 @@ impl Engine {
                     heard = now;
                     report("silent hosts", engine.hosts_heartbeat(begun).await);
                 }
+                if now - extracted >= engine.settings.number("extract.url.cleanup.interval").max(1) * 1_000_000 {
+                    extracted = now;
+                    report("downloads", engine.downloads_expire().await);
+                }
                 // In milliseconds, unlike the other intervals.
                 if now - figures >= engine.settings.number("vm.stats.interval").max(1000) * 1000 {
                     figures = now;
@@ -80,7 +85,8 @@ impl Engine {
     pub async fn storage_reconcile(self: &Arc<Self>) -> Result<u64> {
         let caller = Arc::new(self.system_caller(Source::System).await?);
         let call = Call::new(self.clone(), caller, "reconcile", None);
-        Ok(self.snapshots_reconcile(&call).await? + self.templates_reconcile(&call).await? + self.volumes_reconcile().await?)
+        let made = self.snapshots_reconcile(&call).await? + self.templates_reconcile(&call).await?;
+        Ok(made + self.volumes_reconcile().await? + self.uploads_reconcile(&call).await?)
     }
 
     /// Submits the expunge of every VM whose time to be recovered is over; how many.

@@ -290,6 +290,7 @@ async fn back_up(call: &Call, plan: &mut Take) -> Result<()> {
     let (driver, disk) = call.volume_driver(&volume).await?;
     let store = call.db.must::<ImageStore>(row.store_id.ok_or_else(|| Error::internal("a snapshot without store"))?).await?;
     let facts = driver.snapshot(&disk, &row.uuid, &store.uuid).await.map_err(from_driver)?;
+    call.settle_on_store(&store, &row.uuid).await?;
     plan.physical = i64::try_from(facts.physical_bytes).unwrap_or(i64::MAX);
     plan.virtual_bytes = i64::try_from(facts.virtual_bytes).unwrap_or(i64::MAX);
     plan.checksum = facts.checksum;

@@ -181,7 +181,7 @@ fn check_register(t: &mut Template) -> Result<()> {
     check_url(t.url.as_deref().unwrap_or_default(), &t.format)
 }
 
-fn format_word(word: &str) -> Result<String> {
+pub(crate) fn format_word(word: &str) -> Result<String> {
     let upper = word.trim().to_ascii_uppercase();
     match FORMATS.contains(&upper.as_str()) {
         true => Ok(upper),
@@ -189,7 +189,7 @@ fn format_word(word: &str) -> Result<String> {
     }
 }
 
-fn check_url(url: &str, format: &str) -> Result<()> {
+pub(crate) fn check_url(url: &str, format: &str) -> Result<()> {
     let lower = url.trim().to_ascii_lowercase();
     let Some(rest) = lower.strip_prefix("http://").or_else(|| lower.strip_prefix("https://")) else {
         return Err(Error::invalid("url", "must begin with http:// or https://"));
@@ -198,7 +198,7 @@ fn check_url(url: &str, format: &str) -> Result<()> {
     if path.is_empty() || path.starts_with('/') {
         return Err(Error::invalid("url", "names no host"));
     }
-    let packed = [".gz", ".bz2", ".zip"].iter().find_map(|p| path.strip_suffix(p)).unwrap_or(path);
+    let packed = [".gz", ".bz2", ".xz"].iter().find_map(|p| path.strip_suffix(p)).unwrap_or(path);
     let ending = packed.rsplit_once('/').and_then(|(_, file)| file.rsplit_once('.')).map(|(_, e)| e.to_ascii_uppercase());
     match ending {
         Some(e) if FORMATS.contains(&e.as_str()) && e != format => {
@@ -415,40 +415,6 @@ impl Engine {
         }
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { forget(tx, &call, template, going).await })).await
-    }
-
-    /// Brings an ISO or template to another zone, from where it came.
-    pub async fn template_copy(&self, call: &Call, template: &Template, from: Option<&Zone>, to: &Zone) -> Result<TemplateInZone> {
-        if from.is_some_and(|f| f.id == to.id) {
-            return Err(Error::invalid("destzoneid", "must not be the zone that it comes from"));
-        }
-        if template.url.is_none() {
-            return Err(Error::Unsupported(format!(
-                "{} was not registered from a URL and cannot be brought to another zone",
-                template.name
-            )));
-        }
-        if let Some(from) = from {
-            self.template_usable(call, template, from.id).await?;
-        }
-        let there = Query::live().eq("template_id", template.id).eq("zone_id", to.id);
-        let at = match self.db.find_one::<TemplateStore>(there).await? {
-            Some(at) => at,
-            None => {
-                let store = self.stores_for(Some(to)).await?.first().map_or(0, |s| s.1);
-                let mut at = waiting(template.id, store, to.id, call.now());
-                self.db
-                    .write(move |tx| {
-                        Box::pin(async move {
-                            tx.insert(&mut at).await?;
-                            Ok(at)
-                        })
-                    })
-                    .await?
-            }
-        };
-        self.template_fetch(call, at.id).await?;
-        Ok(TemplateInZone { template: template.clone(), at: self.db.must(at.id).await? })
     }
 
     /// Whom a template is shared with: the names of accounts, and the uuids of projects.

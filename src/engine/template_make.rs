@@ -12,6 +12,8 @@ use uuid::Uuid;
 /// The row of a template that is being made here.
 pub const MAKING: &str = "CREATING";
 
+const READY: &str = "a template needs a volume that is Ready";
+
 static MAKE: Saga<Make> = saga!("template-make":
     begin undo discard,
     lock_volume undo unlock_volume,
@@ -53,7 +55,7 @@ impl TemplateSource {
 }
 
 /// The disk format of a hypervisor, for templates that are made of its disks.
-fn format_of(hypervisor: &str) -> &'static str {
+pub(crate) fn format_of(hypervisor: &str) -> &'static str {
     match hypervisor {
         "KVM" => "QCOW2",
         "XenServer" | "Hyperv" => "VHD",
@@ -76,7 +78,7 @@ impl Engine {
         self.may_publish(call, &ask, &owner)?;
         let (volume, first) = match &source {
             TemplateSource::Volume(v) => {
-                self.quiet(v).await?;
+                self.quiet(v, READY).await?;
                 (Some(v.clone()), crate::volume::topic(v))
             }
             TemplateSource::Snapshot(s) => {
@@ -139,10 +141,10 @@ impl Engine {
     }
 
     /// Refuses a volume that somebody may be writing to.
-    async fn quiet(&self, v: &Volume) -> Result<()> {
+    pub(crate) async fn quiet(&self, v: &Volume, why: &'static str) -> Result<()> {
         let state = VolumeState::from_word(&v.state);
         if v.removed.is_some() || state.is_none_or(|s| s != VolumeState::Ready && !s.is_passing()) {
-            return Err(crate::volume::volume_state(v, "a template needs a volume that is Ready"));
+            return Err(crate::volume::volume_state(v, why));
         }
         let vm = match v.vm_id {
             Some(id) => self.db.get::<Vm>(id).await?,
@@ -150,7 +152,7 @@ impl Engine {
         };
         match vm {
             Some(vm) if !matches!(vm.vm_state(), VmState::Stopped | VmState::Destroyed | VmState::Error) => {
-                let why = format!("its VM {} is {}; stop it, or make the template from a snapshot", vm.uuid, vm.state);
+                let why = format!("its VM {} is {}; stop it, or go by way of a snapshot", vm.uuid, vm.state);
                 Err(Error::InUse { kind: Kind::Volume, id: v.uuid.clone(), why })
             }
             _ => Ok(()),
@@ -218,8 +220,8 @@ async fn discard(call: &Call, plan: &mut Make) -> Result<()> {
 async fn lock_volume(call: &Call, plan: &mut Make) -> Result<()> {
     let Some(id) = plan.volume else { return Ok(()) };
     let volume = call.db.must::<Volume>(id).await?;
-    call.quiet(&volume).await?;
-    call.volume_move(id, VolumeEvent::CopyRequested, "a template needs a volume that is Ready").await.map(drop)
+    call.quiet(&volume, READY).await?;
+    call.volume_move(id, VolumeEvent::CopyRequested, READY).await.map(drop)
 }
 
 async fn unlock_volume(call: &Call, plan: &mut Make) -> Result<()> {
@@ -234,7 +236,8 @@ async fn copy_source(call: &Call, plan: &mut Make) -> Result<()> {
     let volume = call.db.must::<Volume>(id).await?;
     let (driver, disk) = call.volume_driver(&volume).await?;
     let store = call.db.must::<ImageStore>(place_of(call, plan).await?.store_id).await?;
-    driver.snapshot(&disk, &plan.source, &store.uuid).await.map_err(from_driver).map(drop)
+    driver.snapshot(&disk, &plan.source, &store.uuid).await.map_err(from_driver)?;
+    call.settle_on_store(&store, &plan.source).await
 }
 
 /// Deletes the snapshot that was taken for the template alone.

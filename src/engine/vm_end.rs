@@ -156,6 +156,7 @@ impl Engine {
             let (driver, disk) = self.volume_driver(&volume).await?;
             driver.delete(&disk).await.map_err(crate::vm_start::from_driver)?;
         }
+        self.upload_forget(call, &volume).await?;
         let inner = call.clone();
         self.db
             .write(move |tx| {

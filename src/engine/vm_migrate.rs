@@ -14,29 +14,42 @@ static MIGRATE_VM: Saga<MigrateVm> =
     saga!("vm-migrate": begin undo put_back, take_place undo leave_place, move_guest undo move_back, settle);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct MigrateVm {
-    vm: i64,
+pub(crate) struct MigrateVm {
+    pub vm: i64,
     /// The host that an administrator chose.
     wanted: Option<i64>,
     /// What it is to have there.
     amount: Amount,
     /// What it has while it moves, when that is not what its row says.
     size: Option<Size>,
-    from: Option<i64>,
-    to: Option<i64>,
+    pub from: Option<i64>,
+    pub to: Option<i64>,
+    /// Its disks go along, so that they bind it to no cluster.
+    #[serde(default)]
+    with_disks: bool,
+}
+
+impl MigrateVm {
+    fn new(vm: &Vm, wanted: Option<i64>, amount: Amount, size: Option<Size>) -> Self {
+        Self { vm: vm.id, wanted, amount, size, from: None, to: None, with_disks: false }
+    }
+    /// To this host, with disks that go to other pools.
+    pub fn with_disks(vm: &Vm, to: i64) -> Self {
+        Self { with_disks: true, ..Self::new(vm, Some(to), amount(vm), None) }
+    }
 }
 
 impl Engine {
     /// Moves a running VM to a host, or to any that fits it.
     pub async fn vm_migrate(&self, call: &Call, vm: &Vm, to: Option<i64>) -> Result<Vm> {
-        let plan = MigrateVm { vm: vm.id, wanted: to, amount: amount(vm), size: None, from: None, to: None };
+        let plan = MigrateVm::new(vm, to, amount(vm), None);
         MIGRATE_VM.run(call, 0, plan).await?;
         self.db.must(vm.id).await
     }
 
     /// Moves a running VM to a host that has room for more than it has now.
     pub(crate) async fn vm_migrate_to_grow(&self, call: &Call, vm: &Vm, amount: Amount, size: Size) -> Result<()> {
-        let plan = MigrateVm { vm: vm.id, wanted: None, amount, size: Some(size), from: None, to: None };
+        let plan = MigrateVm::new(vm, None, amount, Some(size));
         MIGRATE_VM.run(call, 1, plan).await.map(drop)
     }
 
@@ -82,7 +95,7 @@ impl Engine {
     }
 }
 
-async fn begin(call: &Call, plan: &mut MigrateVm) -> Result<()> {
+pub(crate) async fn begin(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
     plan.from = vm.host_id;
     if vm.vm_state() == VmState::Migrating {
@@ -94,7 +107,8 @@ async fn begin(call: &Call, plan: &mut MigrateVm) -> Result<()> {
         if vm.host_id == Some(to) {
             return Err(refuse("is where the virtual machine runs already"));
         }
-        if host.hypervisor != vm.hypervisor || vm.cluster_id.is_some_and(|c| c != host.cluster_id) && call.bound_to_cluster(&vm).await? {
+        if host.hypervisor != vm.hypervisor || !plan.with_disks && vm.cluster_id.is_some_and(|c| c != host.cluster_id) && call.bound_to_cluster(&vm).await?
+        {
             return Err(refuse("does not reach the disks of the virtual machine: it is in another cluster"));
         }
         if host.state != "Up" || host.resource_state != "Enabled" {
@@ -104,14 +118,14 @@ async fn begin(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     call.vm_move(plan.vm, VmEvent::MigrateRequested, "only a running virtual machine is moved to another host", Vec::new()).await.map(drop)
 }
 
-async fn put_back(call: &Call, plan: &mut MigrateVm) -> Result<()> {
+pub(crate) async fn put_back(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     if call.db.must::<Vm>(plan.vm).await?.vm_state() != VmState::Migrating {
         return Ok(());
     }
     call.vm_move(plan.vm, VmEvent::OperationFailed, "it was not migrating", Vec::new()).await.map(drop)
 }
 
-async fn take_place(call: &Call, plan: &mut MigrateVm) -> Result<()> {
+pub(crate) async fn take_place(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
     if let Some(mine) = call.db.find_one::<Placement>(Query::all().eq("vm_id", vm.id).ne("host_id", plan.from.unwrap_or(0))).await? {
         plan.to = Some(mine.host_id);
@@ -120,7 +134,9 @@ async fn take_place(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     let offering = call.db.must::<ServiceOffering>(vm.service_offering_id).await?;
     let mut demand = call.demand(&vm, plan.wanted, Vec::new(), &offering);
     demand.amount = plan.amount;
-    call.bind(&vm, &mut demand).await?;
+    if !plan.with_disks {
+        call.bind(&vm, &mut demand).await?;
+    }
     demand.avoid.extend(plan.from);
     let told = demand.clone();
     for _ in 0..UP_TO {
@@ -139,7 +155,7 @@ async fn take_place(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     Err(call.no_host(call, &vm, &told).await?)
 }
 
-async fn leave_place(call: &Call, plan: &mut MigrateVm) -> Result<()> {
+pub(crate) async fn leave_place(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     let (vm, from) = (plan.vm, plan.from.unwrap_or(0));
     call.db
         .write(move |tx| {
@@ -182,13 +198,13 @@ async fn carry(call: &Call, plan: &MigrateVm, from: Option<i64>, to: Option<i64>
 }
 
 /// Whether a host runs a VM; nothing when it does not say.
-async fn runs_on(call: &Call, vm: &Vm, host: Option<i64>) -> Option<bool> {
+pub(crate) async fn runs_on(call: &Call, vm: &Vm, host: Option<i64>) -> Option<bool> {
     let (driver, host) = call.host_of_vm(host).await.ok()?;
     let vms = driver.list(&host.uuid).await.ok()?;
     Some(vms.iter().any(|r| r.name == vm.instance_name && r.state == PowerState::On))
 }
 
-async fn settle(call: &Call, plan: &mut MigrateVm) -> Result<()> {
+pub(crate) async fn settle(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     let plan = plan.clone();
     let vm = call
         .db

@@ -141,8 +141,8 @@ impl Engine {
         if volume.vm_id.is_some() {
             return Err(Error::InUse { kind: Kind::Volume, id: volume.uuid.clone(), why: "it is attached to a VM".into() });
         }
-        if volume.volume_type != "DATADISK" || !matches!(volume.state.as_str(), "Allocated" | "Ready") {
-            return Err(volume_state(volume, "only a data disk that is Allocated or Ready can be attached"));
+        if volume.volume_type != "DATADISK" || !matches!(volume.state.as_str(), "Allocated" | "Ready" | "Uploaded") {
+            return Err(volume_state(volume, "only a data disk that is Allocated, Ready or Uploaded can be attached"));
         }
         if volume.zone_id != vm.zone_id || volume.account_id != vm.account_id {
             return Err(Error::invalid("virtualmachineid", "the volume and the VM must be in one zone and of one account"));

@@ -1,10 +1,11 @@
 //! Volumes and their pools: room taken and given back, bytes made and deleted.
 use crate::allocators::{PoolDemand, UP_TO, tags};
+use crate::template_fetch::DOWNLOADED;
 use crate::vm_start::from_driver;
 use crate::{Engine, capacity};
-use stratus_drivers::DiskRef;
+use stratus_drivers::{DiskRef, DriverError};
 use stratus_model::{Error, Result};
-use stratus_store::{ImageStore, ServiceOffering, Snapshot, StoragePool, Template, Tx, Value, Vm, Volume};
+use stratus_store::{Query, ServiceOffering, Snapshot, StoragePool, Template, Tx, Value, Vm, Volume, VolumeStore};
 
 impl Engine {
     /// Finds a pool for a volume of a VM that has a host, and takes its bytes there.
@@ -69,19 +70,26 @@ impl Engine {
     /// Has a placed volume's bytes made; its row is still to say so.
     pub(crate) async fn volume_bytes(&self, volume: &Volume) -> Result<()> {
         let (driver, disk) = self.volume_driver(volume).await?;
-        match (volume.snapshot_id, volume.template_id) {
+        let made = match (volume.snapshot_id, volume.template_id) {
             (Some(id), _) => {
                 let snapshot = self.db.must::<Snapshot>(id).await?;
-                let store = self.db.must::<ImageStore>(snapshot.store_id.unwrap_or(0)).await?;
-                driver.create_from_snapshot(&disk, &snapshot.uuid, &store.uuid).await
+                self.disk_from_store(driver.as_ref(), &disk, snapshot.store_id.unwrap_or(0), &snapshot.uuid).await
             }
             (None, Some(id)) => {
                 let template = self.db.must::<Template>(id).await?;
-                driver.create_from_template(&disk, &template.uuid).await
+                match driver.create_from_template(&disk, &template.uuid).await {
+                    Err(DriverError::Missing(_)) if self.template_stage(&template, volume.zone_id).await.map_err(from_driver)? => {
+                        driver.create_from_template(&disk, &template.uuid).await
+                    }
+                    made => made,
+                }
             }
-            (None, None) => driver.create(&disk).await,
-        }
-        .map_err(from_driver)
+            (None, None) => match self.upload_of(volume.id).await? {
+                Some(at) => self.disk_from_store(driver.as_ref(), &disk, at.store_id, &volume.uuid).await,
+                None => driver.create(&disk).await,
+            },
+        };
+        made.map_err(from_driver)
     }
 
     /// Deletes a volume's bytes; its place stays taken until `volume_unplace`.
@@ -126,6 +134,9 @@ pub(crate) async fn take_pool(tx: &mut Tx, id: i64, pool: &StoragePool, total: i
 pub(crate) async fn leave_pool(tx: &mut Tx, row: &Volume) -> Result<()> {
     let Some(pool) = row.pool_id else { return Ok(()) };
     capacity::pool_give_back(tx, pool, row.size_bytes).await?;
-    let set = vec![("pool_id", Value::Null), ("path", Value::Null), ("state", "Allocated".into())];
+    // One that was uploaded has its bytes on an image store as long as it has no place.
+    let on_store = Query::live().eq("volume_id", row.id).eq("state", DOWNLOADED);
+    let state = if tx.count::<VolumeStore>(on_store).await? > 0 { "Uploaded" } else { "Allocated" };
+    let set = vec![("pool_id", Value::Null), ("path", Value::Null), ("state", state.into())];
     tx.set::<Volume>(row.id, set).await.map(drop)
 }

@@ -75,7 +75,7 @@ impl Engine {
         Ok(Listing { rows, count })
     }
 
-    async fn volume_tags(&self, volume: &Volume) -> Result<Vec<String>> {
+    pub(crate) async fn volume_tags(&self, volume: &Volume) -> Result<Vec<String>> {
         let text = match (volume.disk_offering_id, volume.service_offering_id) {
             (Some(id), _) => self.db.get::<DiskOffering>(id).await?.and_then(|d| d.tags),
             (None, Some(id)) => self.db.get::<ServiceOffering>(id).await?.and_then(|o| o.tags),
@@ -195,7 +195,8 @@ async fn copy_out(call: &Call, plan: &mut Relocate) -> Result<()> {
     let volume = call.db.must::<Volume>(plan.volume).await?;
     let (driver, disk) = call.volume_driver(&volume).await?;
     let store = call.db.must::<ImageStore>(plan.store).await?;
-    driver.snapshot(&disk, &plan.copy, &store.uuid).await.map_err(from_driver).map(drop)
+    driver.snapshot(&disk, &plan.copy, &store.uuid).await.map_err(from_driver)?;
+    call.settle_on_store(&store, &plan.copy).await
 }
 
 async fn drop_copy(call: &Call, plan: &mut Relocate) -> Result<()> {
@@ -210,7 +211,7 @@ async fn make(call: &Call, plan: &mut Relocate) -> Result<()> {
     let volume = call.db.must::<Volume>(plan.volume).await?;
     let (driver, disk) = call.disk_at(plan.pool, &plan.path, volume.size_bytes).await?;
     let store = call.db.must::<ImageStore>(plan.store).await?;
-    driver.create_from_snapshot(&disk, &plan.copy, &store.uuid).await.map_err(from_driver)
+    call.disk_from_store(driver.as_ref(), &disk, store.id, &plan.copy).await.map_err(from_driver)
 }
 
 async fn unmake(call: &Call, plan: &mut Relocate) -> Result<()> {

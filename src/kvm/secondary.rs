@@ -75,7 +75,7 @@ impl SecondaryStorage for Kvm {
     async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
         let (path, known) = self.object(store, object)?;
         let file = tokio::fs::File::open(&path).await.map_err(io(&path))?;
-        Ok(ObjectReader { bytes: known.facts.physical_bytes, body: Box::pin(file) })
+        Ok(ObjectReader { bytes: known.facts.physical_bytes, body: Box::pin(file), made_up: false })
     }
     async fn delete(&self, store: &str, object: &str) -> Done {
         let (files, name) = (self.files(store)?, plain("an image", object)?);

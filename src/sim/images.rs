@@ -100,7 +100,7 @@ impl Images {
         let opened = tokio::task::spawn_blocking(move || opened(&path, &facts)).await.map_err(failed)?;
         let (file, bytes, more) = opened?;
         let body = tokio::fs::File::from_std(file).chain(repeat(0).take(more));
-        Ok(ObjectReader { bytes: bytes + more, body: Box::pin(body) })
+        Ok(ObjectReader { bytes: bytes + more, body: Box::pin(body), made_up: false })
     }
 }
 
@@ -122,7 +122,7 @@ fn made_up(facts: &TemplateFacts) -> ObjectReader {
         start.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
     let rest = bytes - start.len() as u64;
-    ObjectReader { bytes, body: Box::pin(Cursor::new(start).chain(repeat(0).take(rest))) }
+    ObjectReader { bytes, body: Box::pin(Cursor::new(start).chain(repeat(0).take(rest))), made_up: true }
 }
 
 /// Forgets the progress of a fetch that ended, however.

@@ -76,8 +76,8 @@ stopped = ec2.create_image(InstanceId=instance, Name="stopped image")["ImageId"]
 kept = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
 registered = ec2.register_image(Name="of a snapshot", RootDeviceName="/dev/sda1",
                                 BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": kept}}])["ImageId"]
-filed = ec2.register_image(Name="of a file", ImageLocation="http://127.0.0.1/templates/a.vhd", Architecture="i386")["ImageId"]
-old = ec2.register_image(Name="in the old way", ImageLocation="http://127.0.0.1/templates/a.vhd",
+filed = ec2.register_image(Name="of a file", ImageLocation="http://images.example.org/templates/a.vhd", Architecture="i386")["ImageId"]
+old = ec2.register_image(Name="in the old way", ImageLocation="http://images.example.org/templates/a.vhd",
                          Architecture="VHD:%s:CentOS 5.3 (64-bit):Simulator" % zone)["ImageId"]
 every = [rebooted, stopped, registered, filed, old]
 ec2.get_waiter("image_available").wait(ImageIds=every, WaiterConfig=quick)

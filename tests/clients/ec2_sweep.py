@@ -255,7 +255,7 @@ permit = {"imageId": m, "launchPermission": {"add": items(group="all")}}
 call("ModifyImageAttribute", permit, ImageId=m, LaunchPermission_Add_1_Group="all")
 call("ResetImageAttribute", {"imageId": m, "launchPermission": {}}, ImageId=m, Attribute="launchPermission")
 call("DeregisterImage", {"imageId": m}, ImageId=m)
-place = "http://localhost/sweep.qcow2"
+place = "http://images.example.org/sweep.qcow2"
 form = "qcow2:%s:Other (64-bit):KVM" % zone
 registered = call(
     "RegisterImage", {"imageLocation": place, "name": tag + "r", "architecture": form}, ImageLocation=place, Name=tag + "r", Architecture=form

@@ -1,6 +1,7 @@
 mod addresses;
 mod agents;
 mod bad_input;
+mod bytes;
 mod clients;
 mod cloud;
 mod command_line;
@@ -10,6 +11,7 @@ mod full_disk;
 mod heartbeats;
 mod inputs;
 mod kill;
+mod kill_storage;
 mod life;
 mod native;
 mod native_clients;
@@ -23,6 +25,8 @@ mod server;
 mod soap;
 mod statements;
 mod storage;
+mod uploads;
+mod web;
 
 pub use native::Native;
 pub use server::Server;

@@ -1,7 +1,7 @@
 //! Ranges of addresses: public ones, guests' own, and those of the storage network.
 use crate::prelude::*;
 use crate::views::ip_range::{IpRange, StorageRange, of, storage};
-use stratus_engine::ip_range::{IpRangeCreate, IpRangeFilter, StorageRangeCreate};
+use stratus_engine::ip_range::{IpRangeCreate, IpRangeFilter, StorageRangeCreate, StorageRangeUpdate};
 
 found!(IpRange => Kind::VlanIpRange);
 
@@ -217,6 +217,39 @@ impl Run for CreateStorageNetworkIpRange {
     }
 }
 
+/// Changes a range of the storage network.
+#[derive(Command)]
+#[command(
+    name = "updateStorageNetworkIpRange",
+    roles = "admin",
+    answer = "storagenetworkiprange",
+    view = StorageRange,
+    event = "STORAGE.IP.RANGE.UPDATE",
+    job = "updating a storage IP range",
+    on = "id",
+    since = "3.0"
+)]
+pub struct UpdateStorageNetworkIpRange {
+    /// the ID of the range
+    id: Ref<store::IpRange>,
+    /// its last address from now on
+    endip: Option<String>,
+    /// its netmask from now on
+    netmask: Option<String>,
+    /// its first address from now on
+    startip: Option<String>,
+    /// its VLAN from now on
+    vlan: Option<i64>,
+}
+impl Run for UpdateStorageNetworkIpRange {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let ask = StorageRangeUpdate { start_ip: self.startip, end_ip: self.endip, netmask: self.netmask, vlan: self.vlan };
+        let row = call.storage_range_update(call, self.id.0.id, ask).await?;
+        let view = storage(call, vec![row]).await?.pop();
+        Ok(Answer::one(view.ok_or_else(|| Error::internal("no view"))?))
+    }
+}
+
 /// Lists ranges of storage networks.
 #[derive(Command)]
 #[command(name = "listStorageNetworkIpRange", roles = "admin", answer = "storagenetworkiprange", view = StorageRange, since = "3.0")]
@@ -267,6 +300,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<DedicatePublicIpRange>();
     r.add::<ReleasePublicIpRange>();
     r.add::<CreateStorageNetworkIpRange>();
+    r.add::<UpdateStorageNetworkIpRange>();
     r.add::<ListStorageNetworkIpRange>();
     r.add::<DeleteStorageNetworkIpRange>();
 }

@@ -15,6 +15,7 @@ mod dedication;
 mod disk_offering;
 mod domain;
 mod event;
+mod extract;
 mod guest_vlan;
 mod host;
 mod hypervisor_capability;
@@ -76,6 +77,7 @@ pub(crate) fn register(r: &mut Registry) {
     disk_offering::register(r);
     domain::register(r);
     event::register(r);
+    extract::register(r);
     guest_vlan::register(r);
     host::register(r);
     hypervisor_capability::register(r);

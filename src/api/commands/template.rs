@@ -347,6 +347,52 @@ impl Run for Delete {
     }
 }
 
+/// Brings a template to another zone.
+#[derive(Command)]
+#[command(
+    name = "copyTemplate",
+    roles = "all",
+    answer = "template",
+    view = view::Template,
+    event = "TEMPLATE.COPY",
+    job = "copying a template",
+    on = "id"
+)]
+pub struct Copy {
+    /// the ID of the zone that it is to be in
+    destzoneid: Ref<store::Zone>,
+    /// the ID of the template
+    id: Owned<store::Template>,
+    /// the ID of a zone that it is in
+    sourcezoneid: Option<Ref<store::Zone>>,
+}
+impl Run for Copy {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let (template, from) = (self.id.0, self.sourcezoneid.map(|z| z.0));
+        if template.is_iso {
+            return Err(Error::not_found(Kind::Template, template.uuid));
+        }
+        let copied = call.template_copy(call, &template, from.as_ref(), &self.destzoneid.0).await?;
+        views::one(view::of(call, vec![copied]).await?)
+    }
+}
+
+/// Brings a template to the pools of a zone before the first VM is made of it.
+#[derive(Command)]
+#[command(name = "prepareTemplate", roles = "admin", answer = "template", view = view::Template)]
+pub struct Prepare {
+    /// the ID of the template
+    templateid: Ref<store::Template>,
+    /// the ID of the zone
+    zoneid: Ref<store::Zone>,
+}
+impl Run for Prepare {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let prepared = call.template_preload(call, &self.templateid.0, &self.zoneid.0).await?;
+        Ok(Answer::list(1, view::of(call, vec![prepared]).await?))
+    }
+}
+
 /// Says whom a template is shared with.
 #[derive(Command)]
 #[command(name = "listTemplatePermissions", roles = "all", answer = "templatepermission", view = view::TemplatePermissions)]
@@ -415,6 +461,8 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<Duplicate>();
     r.add::<Update>();
     r.add::<Delete>();
+    r.add::<Copy>();
+    r.add::<Prepare>();
     r.add::<ListPermissions>();
     r.add::<UpdatePermissions>();
 }

@@ -199,6 +199,43 @@ impl Run for Migrate {
     }
 }
 
+/// Moves a running VM to another host, and disks of it to other pools.
+#[derive(Command)]
+#[command(
+    name = "migrateVirtualMachineWithVolume",
+    roles = "admin",
+    since = "4.2",
+    answer = "virtualmachine",
+    view = views::vm::Vm,
+    event = "VM.MIGRATE",
+    job = "migrating a VM with its volumes",
+    on = "virtualmachineid"
+)]
+pub struct MigrateWithVolume {
+    /// the ID of the host
+    hostid: Ref<store::Host>,
+    /// the ID of the VM
+    virtualmachineid: Owned<store::Vm>,
+    /// which volume goes to which pool, migrateto[0].volume=ID and migrateto[0].pool=ID; pools of the host's own are chosen for others that
+    /// it does not see
+    migrateto: Option<MapList>,
+}
+impl Run for MigrateWithVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let mut named = Vec::new();
+        for entry in self.migrateto.unwrap_or_default().0 {
+            let of = |name: &str| {
+                let found = entry.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
+                found.ok_or_else(|| Error::invalid("migrateto", format!("an entry has no {name}")))
+            };
+            let volume: store::Volume = crate::resolve::named(call, "migrateto", of("volume")?).await?;
+            named.push((volume, crate::resolve::named(call, "migrateto", of("pool")?).await?));
+        }
+        let vm = call.vm_migrate_with_disks(call, &self.virtualmachineid.0, &self.hostid.0, named).await?;
+        views::one(views::vm::of(call, vec![vm]).await?)
+    }
+}
+
 /// Connects a VM to one more network; not in a basic zone.
 #[derive(Command)]
 #[command(
@@ -331,6 +368,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<Assign>();
     r.add::<Restore>();
     r.add::<Migrate>();
+    r.add::<MigrateWithVolume>();
     r.add::<FindHosts>();
     r.add::<AddNic>();
     r.add::<RemoveNic>();

@@ -1,6 +1,7 @@
 //! Volumes: made, listed, attached, detached, deleted.
 use crate::prelude::*;
 use stratus_engine::volume::VolumeCreate;
+use stratus_engine::volume_upload::VolumeUpload;
 use stratus_engine::volume_work::{VolumeResize, VolumeUpdate};
 
 /// Lists volumes.
@@ -308,6 +309,52 @@ impl Run for MigrateVolume {
     }
 }
 
+/// Brings a volume from a URL.
+#[derive(Command)]
+#[command(
+    name = "uploadVolume",
+    roles = "all",
+    since = "4.0",
+    answer = "volume",
+    view = views::volume::Volume,
+    event = "VOLUME.UPLOAD",
+    job = "uploading a volume"
+)]
+pub struct UploadVolume {
+    /// its format: QCOW2, RAW, VHD, OVA …
+    format: String,
+    /// its name
+    name: String,
+    /// where it is fetched from, http or https
+    #[param(length = 2048)]
+    url: String,
+    /// the ID of the zone
+    zoneid: Ref<store::Zone>,
+    /// the account that is to own it; needs domainid
+    account: Option<String>,
+    /// the checksum that its file must have
+    checksum: Option<String>,
+    /// the domain of the account
+    domainid: Option<Ref<store::Domain>>,
+    /// an image store of one's choice; the zone's own is taken
+    #[param(since = "4.2")]
+    imagestoreuuid: Refused,
+    /// the project that is to own it
+    #[param(since = "4.2")]
+    projectid: Option<Ref<store::Project>>,
+}
+
+impl Run for UploadVolume {
+    async fn run(self, call: &Call) -> Result<Answer> {
+        let _ = self.imagestoreuuid;
+        let (domain, project) = (self.domainid.map(|d| d.0), self.projectid.map(|p| p.0));
+        let owner = call.acting_owner(self.account.as_deref(), domain.as_ref(), project.as_ref()).await?;
+        let ask = VolumeUpload { name: self.name, url: self.url, format: self.format, checksum: self.checksum, ..Default::default() };
+        let volume = call.volume_upload(call, &owner, &self.zoneid.0, ask).await?;
+        views::one(views::volume::of(call, vec![volume]).await?)
+    }
+}
+
 /// Deletes a volume that is not attached.
 #[derive(Command)]
 #[command(name = "deleteVolume", roles = "all", event = "VOLUME.DELETE")]
@@ -331,5 +378,6 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<ResizeVolume>();
     r.add::<UpdateVolume>();
     r.add::<MigrateVolume>();
+    r.add::<UploadVolume>();
     r.add::<DeleteVolume>();
 }

@@ -156,7 +156,7 @@ async fn keys_and_templates_by_commands() {
         ("displaytext", "T"),
         ("format", "QCOW2"),
         ("hypervisor", "Simulator"),
-        ("url", "http://images/t.qcow2"),
+        ("url", "http://images.example/t.qcow2"),
         ("ostypeid", id(&os)),
         ("zoneid", &zone.uuid),
         ("ispublic", "true"),

@@ -11,6 +11,7 @@ pub(crate) mod console;
 pub(crate) mod disk_offering;
 pub(crate) mod domain;
 pub(crate) mod event;
+pub(crate) mod extract;
 pub(crate) mod guest_vlan;
 pub(crate) mod host;
 pub(crate) mod image_store;

@@ -3,10 +3,7 @@
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stratus_drivers::{
-    DriverError, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, Secret, StorageUse,
-    TemplateFacts,
-};
+use stratus_drivers::{DriverError, FetchSpec, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, Secret, StorageUse, StoreDetails, TemplateFacts};
 use stratus_engine::group_rules::GroupRuleAsk;
 use stratus_engine::service_offering::{ServiceOfferingCreate, ServiceOfferingList};
 use stratus_engine::ssh_key::SshKeyList;
@@ -58,11 +55,11 @@ impl Network for Notes {
 
 #[async_trait]
 impl SecondaryStorage for Notes {
-    async fn connect(&self, _: &str, _: &str) -> Result<StorageUse, DriverError> {
+    async fn connect(&self, _: &str, _: &str, _: &StoreDetails) -> Result<StorageUse, DriverError> {
         Ok(StorageUse { total: 1 << 40, used: 0 })
     }
-    async fn fetch(&self, _: &str, _: &str, url: &str) -> Result<TemplateFacts, DriverError> {
-        match url.contains("broken") {
+    async fn fetch(&self, _: &str, what: &FetchSpec) -> Result<TemplateFacts, DriverError> {
+        match what.url.contains("broken") {
             true => Err(DriverError::Failed("404".into())),
             false => Ok(TemplateFacts { virtual_bytes: 4 << 30, physical_bytes: 1 << 30, checksum: "{SHA-256}00".into() }),
         }
