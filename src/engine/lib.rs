@@ -32,6 +32,7 @@ pub mod cluster;
 pub mod configuration;
 mod console;
 pub mod dedication;
+pub mod dedication_group;
 pub mod detail;
 pub mod disk_offering;
 pub mod domain;
