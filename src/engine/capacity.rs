@@ -131,8 +131,8 @@ pub(crate) async fn host_take(tx: &mut Tx, host: i64, amount: Amount) -> Result<
 /// Counts room on a host that is taken already, whatever is left of it.
 pub(crate) async fn host_force(tx: &mut Tx, host: i64, amount: Amount) -> Result<()> {
     let sql = stratus_store::sql!(
-        "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
-         where host_id = ?"
+        "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, guests = guests + 1, \
+         update_count = update_count + 1 where host_id = ?"
     );
     tx.execute(sql, vec![amount.cpu.into(), amount.memory.into(), host.into()]).await.map(drop)
 }

@@ -74,6 +74,7 @@ pub mod network_offering;
 pub mod network_query;
 mod network_use;
 pub mod nic_address;
+mod offering;
 pub mod os_type;
 pub mod physical_network;
 mod places;
