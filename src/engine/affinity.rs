@@ -2,6 +2,7 @@
 //!
 //! Which host a group has a VM on is a row of its own, unique by group and host, written in the transaction that takes the place: of
 //! two parallel starts that choose one host, the second finds it taken and goes on to another.
+use crate::dedication_group::refuse_explicit;
 use crate::vm::{topic as vm_topic, wrong_state};
 use crate::{Call, Engine, JobDraft, ListScope, Listing, Topic};
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ pub const ANTI_AFFINITY: &str = "host anti-affinity";
 pub struct AffinityList {
     /// Whose.
     pub scope: ListScope,
+    /// The domain whose accounts share groups of dedicated places; none to leave those out.
+    pub shared_in: Option<i64>,
     /// This one only.
     pub id: Option<i64>,
     /// With this name.
@@ -78,15 +81,23 @@ impl Engine {
             .await
     }
 
-    /// The group with this name.
+    /// The group with this name: the account's own, or that of places of its domain.
     pub async fn affinity_named(&self, account_id: i64, name: &str) -> Result<AffinityGroup> {
-        let found = self.db.find_one::<AffinityGroup>(Query::live().eq("account_id", account_id).eq("name", name)).await?;
-        found.ok_or_else(|| Error::not_found(Kind::AffinityGroup, name))
+        if let Some(own) = self.db.find_one::<AffinityGroup>(Query::live().eq("account_id", account_id).eq("name", name)).await? {
+            return Ok(own);
+        }
+        let domain = self.db.must::<Account>(account_id).await?.domain_id;
+        let shared = self.explicit_groups_of(domain).await?.null("removed").eq("name", name);
+        self.db.find_one(shared).await?.ok_or_else(|| Error::not_found(Kind::AffinityGroup, name))
     }
 
     /// Lists groups.
     pub async fn affinity_list(&self, ask: AffinityList) -> Result<Listing<AffinityGroup>> {
-        let mut q = ask.scope.apply(Query::live()).eq_opt("id", ask.id).eq_opt("name", ask.name).eq_opt("group_type", ask.group_type);
+        let seen = match ask.shared_in {
+            Some(domain) => Query::live().any([ask.scope.apply(Query::all()), self.explicit_groups_of(domain).await?]),
+            None => ask.scope.apply(Query::live()),
+        };
+        let mut q = seen.eq_opt("id", ask.id).eq_opt("name", ask.name).eq_opt("group_type", ask.group_type);
         if let Some(vm) = ask.vm {
             q = q.id_in::<AffinityMember>("group_id", Query::all().eq("vm_id", vm));
         }
@@ -99,6 +110,7 @@ impl Engine {
 
     /// Deletes a group; its VMs stay where they are.
     pub async fn affinity_delete(&self, group: AffinityGroup) -> Result<()> {
+        refuse_explicit(&group)?;
         let now = self.clock.now();
         self.db
             .write(move |tx| {
@@ -180,9 +192,11 @@ pub(crate) async fn join(tx: &mut Tx, vm: i64, groups: &[AffinityGroup]) -> Resu
     Ok(())
 }
 
-/// Takes a host for all groups of a VM that gets a place there. [`taken_is_no_room`] tells the error when another VM has it.
+/// Takes a host for all anti-affinity groups of a VM that gets a place there. [`taken_is_no_room`] tells the error when another VM has it.
 pub(crate) async fn hosts_take(tx: &mut Tx, vm: i64, host: i64) -> Result<()> {
-    for m in tx.find::<AffinityMember>(Query::all().eq("vm_id", vm)).await? {
+    let apart = Query::all().eq("group_type", ANTI_AFFINITY);
+    let mine = Query::all().eq("vm_id", vm).key_in::<AffinityGroup>("group_id", "id", apart);
+    for m in tx.find::<AffinityMember>(mine).await? {
         let mut row = AffinityHost { group_id: m.group_id, host_id: host, vm_id: vm, ..Default::default() };
         tx.insert_or(&mut row, || Error::NoCapacity(TAKEN.into())).await?;
     }
@@ -214,7 +228,8 @@ impl Engine {
     /// Broken rules of groups, for the checker: a host held by a VM that has no place there, or a member with a place and no hold.
     pub(crate) async fn check_affinity(&self, found: &mut Vec<String>) -> Result<()> {
         let placed = self.db.find::<Placement>(Query::all()).await?;
-        let members = self.db.find::<AffinityMember>(Query::all()).await?;
+        let apart = Query::all().eq("group_type", ANTI_AFFINITY);
+        let members = self.db.find::<AffinityMember>(Query::all().key_in::<AffinityGroup>("group_id", "id", apart)).await?;
         let held = self.db.find::<AffinityHost>(Query::all()).await?;
         let at = |vm: i64, host: i64| placed.iter().any(|p| p.vm_id == vm && p.host_id == host);
         found.extend(

@@ -120,7 +120,7 @@ impl Room<'_> {
         let mut args: Vec<Value> = if join.is_empty() { Vec::new() } else { vec![d.account.into()] };
         let mut sql = format!(
             "select c.host_id from host_capacity c{join} where c.zone_id = ? and c.open = 1 and c.cpu_total - c.cpu_used >= ? \
-             and c.memory_total - c.memory_used >= ?"
+             and c.memory_total - c.memory_used >= ? and (c.max_guests = 0 or c.guests < c.max_guests)"
         );
         args.extend([d.zone.into(), d.amount.cpu.into(), d.amount.memory.into()]);
         for (column, id) in [("pod_id", d.pod), ("cluster_id", d.cluster), ("host_id", d.host)] {
@@ -129,9 +129,15 @@ impl Room<'_> {
                 args.push(id.into());
             }
         }
-        for (column, ids) in d.barred.by_column().into_iter().filter(|(_, ids)| !ids.is_empty()) {
+        for (column, ids) in d.barred.places.by_column().into_iter().filter(|(_, ids)| !ids.is_empty()) {
             sql.push_str(&format!(" and {column} not in ({})", vec!["?"; ids.len()].join(",")));
             args.extend(ids.iter().map(|id| Value::from(*id)));
+        }
+        if let Some(only) = &d.barred.only {
+            let some = only.by_column().into_iter().filter(|(_, ids)| !ids.is_empty());
+            let any: Vec<String> = some.map(|(column, ids)| format!("c.{column} in ({})", vec!["?"; ids.len()].join(","))).collect();
+            sql.push_str(&if any.is_empty() { " and 1 = 0".to_owned() } else { format!(" and ({})", any.join(" or ")) });
+            args.extend(only.by_column().into_iter().flat_map(|(_, ids)| ids.iter().map(|id| Value::from(*id))));
         }
         if let Some(h) = &d.hypervisor {
             sql.push_str(" and c.hypervisor = ?");

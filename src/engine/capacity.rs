@@ -118,8 +118,9 @@ pub(crate) async fn host_take(tx: &mut Tx, host: i64, amount: Amount) -> Result<
     let fits = tx
         .execute(
             stratus_store::sql!(
-                "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
-                 where host_id = ? and open = 1 and cpu_used + ? <= cpu_total and memory_used + ? <= memory_total"
+                "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, guests = guests + 1, \
+                 update_count = update_count + 1 where host_id = ? and open = 1 and cpu_used + ? <= cpu_total \
+                 and memory_used + ? <= memory_total and (max_guests = 0 or guests < max_guests)"
             ),
             vec![amount.cpu.into(), amount.memory.into(), host.into(), amount.cpu.into(), amount.memory.into()],
         )
@@ -130,8 +131,8 @@ pub(crate) async fn host_take(tx: &mut Tx, host: i64, amount: Amount) -> Result<
 /// Counts room on a host that is taken already, whatever is left of it.
 pub(crate) async fn host_force(tx: &mut Tx, host: i64, amount: Amount) -> Result<()> {
     let sql = stratus_store::sql!(
-        "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, update_count = update_count + 1 \
-         where host_id = ?"
+        "update host_capacity set cpu_used = cpu_used + ?, memory_used = memory_used + ?, guests = guests + 1, \
+         update_count = update_count + 1 where host_id = ?"
     );
     tx.execute(sql, vec![amount.cpu.into(), amount.memory.into(), host.into()]).await.map(drop)
 }
@@ -141,8 +142,8 @@ pub(crate) async fn leave(tx: &mut Tx, p: &Placement) -> Result<()> {
     if tx.delete::<Placement>(Query::all().eq("id", p.id)).await? == 1 {
         tx.execute(
             stratus_store::sql!(
-                "update host_capacity set cpu_used = cpu_used - ?, memory_used = memory_used - ?, update_count = update_count + 1 \
-                 where host_id = ?"
+                "update host_capacity set cpu_used = cpu_used - ?, memory_used = memory_used - ?, guests = guests - 1, \
+                 update_count = update_count + 1 where host_id = ?"
             ),
             vec![p.cpu.into(), p.memory.into(), p.host_id.into()],
         )

@@ -52,12 +52,18 @@ impl Engine {
     async fn check_hosts(&self, found: &mut Vec<String>) -> Result<()> {
         let placements = self.db.find::<Placement>(Query::all()).await?;
         let mut sums: HashMap<i64, (i64, i64)> = HashMap::new();
+        let mut guests: HashMap<i64, i64> = HashMap::new();
         for p in &placements {
+            *guests.entry(p.host_id).or_default() += 1;
             let s = sums.entry(p.host_id).or_default();
             *s = (s.0 + p.cpu, s.1 + p.memory);
         }
         for c in self.db.find::<HostCapacity>(Query::all()).await? {
             let (cpu, memory) = sums.remove(&c.host_id).unwrap_or_default();
+            let here = guests.remove(&c.host_id).unwrap_or(0);
+            if here != c.guests {
+                found.push(format!("host {}: {} guests counted, {here} have a place", c.host_id, c.guests));
+            }
             if (cpu, memory) != (c.cpu_used, c.memory_used) {
                 found.push(format!(
                     "host {}: {} MHz and {} bytes used, its placements are {cpu} and {memory}",

@@ -2,6 +2,7 @@
 //!
 //! Whoever else deploys never gets there: the demand of a VM names the places that are barred to its owner, allocators leave them out,
 //! and the engine looks once more at what an allocator proposes.
+use crate::dedication_group::group_for;
 use crate::{Call, Engine, Listing, Topic};
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{Account, Cluster, Dedication, Domain, Host, Pod, Query, Tx, Vm, Zone};
@@ -35,9 +36,9 @@ pub struct DedicationFilter {
     pub page: (i64, i64),
 }
 
-/// Places that are dedicated to others than a VM's owner.
+/// Places within a zone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Barred {
+pub struct Places {
     /// Whole pods.
     pub pods: Vec<i64>,
     /// Whole clusters.
@@ -46,7 +47,18 @@ pub struct Barred {
     pub hosts: Vec<i64>,
 }
 
-impl Barred {
+/// Where a VM may not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Barred {
+    /// Places that are dedicated to others than its owner.
+    #[serde(default)]
+    pub places: Places,
+    /// Everywhere else than in these, when there are any.
+    #[serde(default)]
+    pub only: Option<Places>,
+}
+
+impl Places {
     /// Whether a host is in one of these places.
     pub fn has(&self, h: &Host) -> bool {
         self.hosts.contains(&h.id) || self.clusters.contains(&h.cluster_id) || self.pods.contains(&h.pod_id)
@@ -54,6 +66,21 @@ impl Barred {
     /// The places by the column of `host_capacity` that names them.
     pub fn by_column(&self) -> [(&'static str, &[i64]); 3] {
         [("pod_id", &self.pods), ("cluster_id", &self.clusters), ("host_id", &self.hosts)]
+    }
+    pub(crate) fn add(&mut self, kind: &str, id: i64) {
+        match kind {
+            "pod" => self.pods.push(id),
+            "cluster" => self.clusters.push(id),
+            "host" => self.hosts.push(id),
+            _ => {}
+        }
+    }
+}
+
+impl Barred {
+    /// Whether a host is barred.
+    pub fn has(&self, h: &Host) -> bool {
+        self.places.has(h) || self.only.as_ref().is_some_and(|only| !only.has(h))
     }
 }
 
@@ -158,12 +185,16 @@ impl Engine {
             .write(move |tx| {
                 Box::pin(async move {
                     let row = Query::all().eq("place_kind", place.word()).eq("place_id", place.id());
-                    if tx.delete::<Dedication>(row).await? == 0 {
+                    let Some(there) = tx.find_one::<Dedication>(row).await? else {
                         // A job that runs again finds its work done.
                         return match call.job {
                             Some(_) => Ok(()),
                             None => Err(Error::invalid(format!("{}id", place.word()), "is not dedicated")),
                         };
+                    };
+                    tx.delete::<Dedication>(Query::all().eq("id", there.id)).await?;
+                    if let Some(group) = there.affinity_group_id {
+                        crate::dedication_group::released(tx, &call, group).await?;
                     }
                     if let Place::Zone(z) = &place {
                         tx.set::<Zone>(z.id, vec![("domain_id", None::<i64>.into())]).await?;
@@ -203,10 +234,7 @@ impl Engine {
                 "zone" if d.place_id == zone => {
                     return Err(Error::NoCapacity("The zone is dedicated to others".into()));
                 }
-                "pod" => barred.pods.push(d.place_id),
-                "cluster" => barred.clusters.push(d.place_id),
-                "host" => barred.hosts.push(d.place_id),
-                _ => {}
+                kind => barred.places.add(kind, d.place_id),
             }
         }
         Ok(barred)
@@ -249,6 +277,7 @@ async fn dedicate(tx: &mut Tx, call: &Call, place: Place, domain: Domain, accoun
         place_id: place.id(),
         domain_id: domain.id,
         account_id,
+        affinity_group_id: Some(group_for(tx, call, &domain, account.as_ref()).await?),
         created: call.now(),
         ..Default::default()
     };

@@ -1,4 +1,5 @@
 //! Disk offerings: how big a data disk is and what kind of storage it wants. As with service offerings, size and kind never change.
+use crate::offering;
 use crate::service_offering::{OfferingUpdate, check_common, update_columns};
 use crate::{Call, Engine, Listing, Topic};
 use stratus_model::{Error, Kind, Result};
@@ -104,36 +105,11 @@ impl Engine {
 
     /// Renames, reorders, shows or hides a disk offering.
     pub async fn disk_offering_update(&self, call: &Call, id: i64, ask: OfferingUpdate) -> Result<DiskOffering> {
-        let set = update_columns(&ask)?;
-        let call = call.clone();
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !set.is_empty() {
-                        tx.set::<DiskOffering>(id, set).await?;
-                    }
-                    let row = tx.must::<DiskOffering>(id).await?;
-                    let topic = Topic::of_caller(&call, Kind::DiskOffering, id);
-                    call.log(tx, topic, format!("Disk offering {} changed, id={}", row.name, row.uuid)).await?;
-                    Ok(row)
-                })
-            })
-            .await
+        offering::change(call, id, update_columns(&ask)?).await
     }
 
     /// Hides a disk offering; volumes that have it keep it.
     pub async fn disk_offering_delete(&self, call: &Call, row: DiskOffering) -> Result<()> {
-        let call = call.clone();
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !tx.remove::<DiskOffering>(row.id, call.now()).await? {
-                        return Err(Error::not_found(Kind::DiskOffering, row.uuid));
-                    }
-                    let topic = Topic::of_caller(&call, Kind::DiskOffering, row.id);
-                    call.log(tx, topic, format!("Disk offering {} deleted, id={}", row.name, row.uuid)).await
-                })
-            })
-            .await
+        offering::hide(call, row).await
     }
 }

@@ -558,6 +558,7 @@ async fn insert(tx: &mut Tx, call: &Call, mut cluster: Cluster, mut host: Host) 
         hypervisor: host.hypervisor.clone(),
         cpu_total: total.cpu,
         memory_total: total.memory,
+        max_guests: call.guests_most(&host).await?,
         ..Default::default()
     };
     tx.insert(&mut capacity).await?;

@@ -1,7 +1,7 @@
 //! What versions of hypervisors can do, as a fresh install knows them.
 use crate::{Call, Engine, Listing, Topic};
 use stratus_model::{Error, Kind, Result};
-use stratus_store::{Host, HypervisorCapability, Query, Tx, Vm};
+use stratus_store::{Host, HostCapacity, HypervisorCapability, Query, Tx, Vm};
 use uuid::Uuid;
 
 /// Hypervisor, version, guests a host, security groups, data disks a VM, hosts a cluster (0 for any number), storage moves with a VM.
@@ -25,7 +25,8 @@ const KNOWN: &[(&str, &str, i64, bool, i64, i64, bool)] = &[
     ("Ovm", "default", 25, true, 6, 0, false),
     ("Ovm", "2.3", 25, true, 6, 0, false),
     ("Hyperv", "6.2", 1024, false, 64, 0, true),
-    ("Simulator", "default", 50, true, 6, 0, false),
+    // The original says 50; our simulated hosts are made for many more.
+    ("Simulator", "default", 100_000, true, 6, 0, false),
 ];
 
 /// What a fresh database knows of hypervisors.
@@ -81,6 +82,11 @@ impl Engine {
         Ok(self.hypervisor_capability(&vm.hypervisor, version.as_deref()).await?.map_or(i64::MAX, |c| c.max_data_volumes))
     }
 
+    /// VMs that a host may have; 0 for any number.
+    pub(crate) async fn guests_most(&self, host: &Host) -> Result<i64> {
+        Ok(self.hypervisor_capability(&host.hypervisor, host.hypervisor_version.as_deref()).await?.map_or(0, |c| c.max_guests))
+    }
+
     /// Changes how many guests a host takes, or whether it can have security groups.
     pub async fn hypervisor_capability_update(
         &self,
@@ -101,6 +107,7 @@ impl Engine {
                         ("security_groups", groups.unwrap_or(c.security_groups).into()),
                     ];
                     tx.set::<HypervisorCapability>(c.id, set).await?;
+                    hosts_take_up(tx, c.id).await?;
                     let text = format!("changed what is known of {} {}", c.hypervisor, c.version);
                     call.log(tx, Topic::of_caller(&call, Kind::Configuration, c.id), text).await?;
                     tx.must(c.id).await
@@ -108,4 +115,21 @@ impl Engine {
             })
             .await
     }
+}
+
+/// Lets the hosts that a capability is about take as many guests as it says from now on.
+async fn hosts_take_up(tx: &mut Tx, id: i64) -> Result<()> {
+    let c = tx.must::<HypervisorCapability>(id).await?;
+    let of_kind = Query::live().eq("hypervisor", c.hypervisor.as_str());
+    let about = match c.version.as_str() {
+        // Hosts of versions that nothing else is known of.
+        "default" => {
+            let known = tx.find::<HypervisorCapability>(Query::all().eq("hypervisor", c.hypervisor.as_str())).await?;
+            let known = of_kind.clone().within("hypervisor_version", known.into_iter().map(|k| k.version).filter(|v| v != "default"));
+            of_kind.key_not_in::<Host>("id", "id", known)
+        }
+        version => of_kind.eq("hypervisor_version", version),
+    };
+    let these = Query::all().key_in::<Host>("host_id", "id", about);
+    tx.update::<HostCapacity>(these, vec![("max_guests", c.max_guests.into())]).await.map(drop)
 }

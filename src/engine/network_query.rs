@@ -108,7 +108,7 @@ impl Engine {
     }
 
     /// The domains above one, by their paths.
-    async fn domains_above(&self, id: i64) -> Result<Vec<i64>> {
+    pub(crate) async fn domains_above(&self, id: i64) -> Result<Vec<i64>> {
         let Some(own) = self.db.get::<Domain>(id).await? else { return Ok(Vec::new()) };
         let paths: Vec<&str> = own.path.match_indices('/').map(|(i, _)| &own.path[..=i]).filter(|p| *p != own.path).collect();
         Ok(self.db.find::<Domain>(Query::live().within("path", paths)).await?.into_iter().map(|d| d.id).collect())

@@ -1,5 +1,6 @@
 //! Service offerings: how much CPU and memory a VM gets. What an offering gives never changes after it is made, so that VMs of one
 //! offering stay alike; an offering that is deleted is hidden and kept while VMs still refer to it.
+use crate::offering;
 use crate::{Call, Listing, Topic};
 use stratus_model::{Error, Kind, Result, Role};
 use stratus_store::{Domain, Query, ServiceOffering, Tx, Vm};
@@ -262,21 +263,7 @@ impl crate::Engine {
 
     /// Renames or reorders a service offering.
     pub async fn service_offering_update(&self, call: &Call, id: i64, ask: OfferingUpdate) -> Result<ServiceOffering> {
-        let set = update_columns(&OfferingUpdate { display: None, ..ask })?;
-        let call = call.clone();
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !set.is_empty() {
-                        tx.set::<ServiceOffering>(id, set).await?;
-                    }
-                    let row = tx.must::<ServiceOffering>(id).await?;
-                    let topic = Topic::of_caller(&call, Kind::ServiceOffering, id);
-                    call.log(tx, topic, format!("Service offering {} changed, id={}", row.name, row.uuid)).await?;
-                    Ok(row)
-                })
-            })
-            .await
+        offering::change(call, id, update_columns(&OfferingUpdate { display: None, ..ask })?).await
     }
 
     /// Hides a service offering; VMs that have it keep it.
@@ -284,17 +271,6 @@ impl crate::Engine {
         if row.is_default {
             return Err(Error::invalid("id", format!("{} is the cloud's own and cannot be deleted", row.name)));
         }
-        let call = call.clone();
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !tx.remove::<ServiceOffering>(row.id, call.now()).await? {
-                        return Err(Error::not_found(Kind::ServiceOffering, row.uuid));
-                    }
-                    let topic = Topic::of_caller(&call, Kind::ServiceOffering, row.id);
-                    call.log(tx, topic, format!("Service offering {} deleted, id={}", row.name, row.uuid)).await
-                })
-            })
-            .await
+        offering::hide(call, row).await
     }
 }

@@ -61,10 +61,11 @@ impl Engine {
         let hosts = self.db.find::<Host>(Query::live().eq_opt("cluster_id", vm.cluster_id).eq("host_type", "Routing")).await?;
         let room = self.db.find::<HostCapacity>(Query::all().within("host_id", hosts.iter().map(|h| h.id))).await?;
         let taken = self.affinity_avoid(vm.id).await?;
-        let barred = self.barred_to(vm.account_id, vm.zone_id).await?;
+        let barred = self.barred_for(vm).await?;
         let need = amount(vm);
         let fits = |h: &Host| {
-            let free = |c: &HostCapacity| c.cpu_total - c.cpu_used >= need.cpu && c.memory_total - c.memory_used >= need.memory;
+            let guest = |c: &HostCapacity| c.max_guests == 0 || c.guests < c.max_guests;
+            let free = |c: &HostCapacity| guest(c) && c.cpu_total - c.cpu_used >= need.cpu && c.memory_total - c.memory_used >= need.memory;
             room.iter().any(|c| c.host_id == h.id && c.open && free(c)) && !taken.contains(&h.id) && !barred.has(h)
         };
         Ok(hosts.into_iter().filter(|h| Some(h.id) != vm.host_id).map(|h| (h.clone(), fits(&h))).collect())

@@ -169,7 +169,7 @@ impl Engine {
             demand.pod = self.pod_wanted(vm).await?;
         }
         demand.apart = self.affinity_avoid(vm.id).await?;
-        demand.barred = self.barred_to(vm.account_id, vm.zone_id).await?;
+        demand.barred = self.barred_for(vm).await?;
         Ok(())
     }
 
@@ -191,7 +191,7 @@ impl Engine {
             } else if d.apart.contains(&r.host_id) {
                 "has another VM of one of its anti-affinity groups".into()
             } else if d.barred.has(h) {
-                "is dedicated to others".into()
+                "is dedicated to others, or not of the places that the VM is to be in".into()
             } else if d.host.is_some_and(|w| w != r.host_id) {
                 "is not the host asked for".into()
             } else if d.hypervisor.as_ref().is_some_and(|w| *w != r.hypervisor) {
@@ -200,6 +200,8 @@ impl Engine {
                 "is outside the pod or cluster of the VM's address and disks".into()
             } else if !crate::allocators::has_tags(h.tags.as_deref(), &d.tags) {
                 format!("lacks the tags {}", d.tags.join(","))
+            } else if r.max_guests > 0 && r.guests >= r.max_guests {
+                format!("has {} guests, as many as a host of its hypervisor takes", r.guests)
             } else if r.cpu_total - r.cpu_used < d.amount.cpu {
                 format!("has {} of {} MHz free, {} are needed", r.cpu_total - r.cpu_used, r.cpu_total, d.amount.cpu)
             } else if r.memory_total - r.memory_used < d.amount.memory {

@@ -49,7 +49,8 @@ const STEADY: [&str; 30] = [
 ];
 /// Tables with rows for few things, of which only is kept that they are empty: most clouds have no affinity groups, and no list of
 /// VMs should ask five hundred times.
-const SPARSE: [&str; 6] = ["affinity_member", "affinity_host", "tag", "resource_detail", "vm_snapshot", "volume_store"];
+const SPARSE: [&str; 7] =
+    ["affinity_member", "affinity_host", "tag", "resource_detail", "vm_snapshot", "volume_store", "nic_secondary_ip"];
 
 /// Results kept at most; then all are forgotten.
 const MOST: usize = 8192;

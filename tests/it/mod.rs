@@ -16,6 +16,7 @@ mod life;
 mod native;
 mod native_clients;
 mod networks;
+mod places;
 mod probes;
 mod s3;
 mod schema;

@@ -5,6 +5,7 @@ use crate::prelude::*;
 use crate::request::Given;
 use crate::views::affinity_group as view;
 use stratus_engine::affinity::{ANTI_AFFINITY, AffinityList};
+use stratus_engine::dedication_group::EXPLICIT;
 
 found!(AffinityGroup owned);
 
@@ -104,7 +105,7 @@ impl Run for DeleteGroup {
 #[command(name = "listAffinityGroups", roles = "all", since = "4.2", answer = "affinitygroup", view = view::AffinityGroup)]
 pub struct List {
     /// only the group with this ID
-    id: Option<Owned<store::AffinityGroup>>,
+    id: Option<Ref<store::AffinityGroup>>,
     /// only the group with this name
     name: Option<String>,
     /// only groups of this type
@@ -133,8 +134,11 @@ impl Run for List {
             project: None,
             by_id: self.id.is_some() || self.virtualmachineid.is_some(),
         };
+        // Another account's list shows that account's own.
+        let shared_in = scope.account.is_none().then_some(call.caller.domain_id);
         let ask = AffinityList {
             scope: call.scope(&scope).await?,
+            shared_in,
             id: self.id.map(|g| g.0.id),
             name: self.name,
             group_type: self.r#type,
@@ -157,8 +161,8 @@ pub struct ListTypes {
 impl Run for ListTypes {
     async fn run(self, call: &Call) -> Result<Answer> {
         let (first, _) = self.page.range(call)?;
-        let all = vec![view::AffinityGroupType { kind: ANTI_AFFINITY.into() }];
-        Ok(Answer::list(1, if first == 0 { all } else { Vec::new() }))
+        let all = [ANTI_AFFINITY, EXPLICIT].map(|kind| view::AffinityGroupType { kind: kind.into() });
+        Ok(Answer::list(2, if first == 0 { all.into() } else { Vec::new() }))
     }
 }
 
@@ -179,7 +183,7 @@ pub struct Update {
     /// the ID of the VM
     id: Owned<store::Vm>,
     /// the groups by ID
-    affinitygroupids: Option<Vec<Owned<store::AffinityGroup>>>,
+    affinitygroupids: Option<Vec<Ref<store::AffinityGroup>>>,
     /// the groups by name
     affinitygroupnames: Option<Vec<String>>,
 }

@@ -1,4 +1,4 @@
-//! Dedicated zones, pods, clusters and hosts.
+//! Dedicated zones, pods, clusters and hosts: the same three commands for each, so they are written once.
 use crate::prelude::*;
 use stratus_engine::dedication::{DedicationFilter, Place};
 
@@ -6,6 +6,7 @@ use stratus_engine::dedication::{DedicationFilter, Place};
 struct Beside {
     domains: std::collections::HashMap<i64, store::Domain>,
     accounts: std::collections::HashMap<i64, store::Account>,
+    groups: std::collections::HashMap<i64, store::AffinityGroup>,
 }
 
 impl Beside {
@@ -13,6 +14,7 @@ impl Beside {
         Ok(Self {
             domains: call.db.by_ids(rows.iter().map(|d| d.domain_id)).await?,
             accounts: call.db.by_ids(rows.iter().filter_map(|d| d.account_id)).await?,
+            groups: call.db.by_ids(rows.iter().filter_map(|d| d.affinity_group_id)).await?,
         })
     }
     fn domain(&self, d: &store::Dedication) -> Option<String> {
@@ -20,6 +22,9 @@ impl Beside {
     }
     fn account(&self, d: &store::Dedication) -> Option<String> {
         d.account_id.and_then(|a| self.accounts.get(&a)).map(|a| a.uuid.clone())
+    }
+    fn group(&self, d: &store::Dedication) -> Option<String> {
+        d.affinity_group_id.and_then(|g| self.groups.get(&g)).map(|g| g.uuid.clone())
     }
 }
 
@@ -35,6 +40,7 @@ async fn filter(
     call: &Call,
     account: Option<String>,
     domain: Option<Ref<store::Domain>>,
+    group: Option<Ref<store::AffinityGroup>>,
     place: Option<i64>,
     page: &Paging,
 ) -> Result<DedicationFilter> {
@@ -43,416 +49,153 @@ async fn filter(
         (Some(_), None) => return Err(Error::invalid("domainid", "is needed beside account")),
         _ => None,
     };
-    Ok(DedicationFilter { place, domain: domain.map(|d| d.0.id), account, group: None, page: page.range(call)? })
+    let (domain, group) = (domain.map(|d| d.0.id), group.map(|g| g.0.id));
+    Ok(DedicationFilter { place, domain, account, group, page: page.range(call)? })
 }
 
-/// A dedicated zone.
-#[derive(View)]
-pub struct DedicatedZone {
-    /// the ID of the dedication
-    pub id: String,
-    /// the ID of the zone
-    pub zoneid: Option<String>,
-    /// the name of the zone
-    pub zonename: Option<String>,
-    /// the ID of the domain that may use it
-    pub domainid: Option<String>,
-    /// the ID of the account that alone may use it
-    pub accountid: Option<String>,
-    /// the ID of the affinity group of the dedication
-    pub affinitygroupid: Option<String>,
-}
+/// The commands of one kind of place: its type and word, the parameter and field that hold its ID, the field of its name; then the
+/// names, keys and sentences on the wire.
+macro_rules! dedicated {
+    (
+        $module:ident: $place:ident, $word:literal, $id:ident, $name:ident, $id_doc:tt, $name_doc:tt;
+        dedicate $dedicate:tt, $dedicate_doc:tt, $dedicate_job:tt; list $list:tt, $list_doc:tt, $only_doc:tt;
+        release $release:tt, $release_doc:tt, $release_job:tt; answer $answer:tt, $on:tt
+    ) => {
+        mod $module {
+            use super::*;
 
-async fn zones(call: &Call, rows: Vec<store::Dedication>) -> Result<Vec<DedicatedZone>> {
-    let beside = Beside::of(call, &rows).await?;
-    let places = call.db.by_ids::<store::Zone>(rows.iter().map(|d| d.place_id)).await?;
-    let one = |d: store::Dedication| {
-        let place = places.get(&d.place_id);
-        DedicatedZone {
-            zoneid: place.map(|p| p.uuid.clone()),
-            zonename: place.map(|p| p.name.clone()),
-            domainid: beside.domain(&d),
-            accountid: beside.account(&d),
-            affinitygroupid: None,
-            id: d.uuid,
+            #[doc = "A dedicated place."]
+            #[derive(View)]
+            pub struct Dedicated {
+                /// the ID of the dedication
+                pub id: String,
+                #[doc = $id_doc]
+                pub $id: Option<String>,
+                #[doc = $name_doc]
+                pub $name: Option<String>,
+                /// the ID of the domain that may use it
+                pub domainid: Option<String>,
+                /// the ID of the account that alone may use it
+                pub accountid: Option<String>,
+                /// the ID of the affinity group whose VMs run on what is dedicated so
+                pub affinitygroupid: Option<String>,
+            }
+
+            async fn of(call: &Call, rows: Vec<store::Dedication>) -> Result<Vec<Dedicated>> {
+                let beside = Beside::of(call, &rows).await?;
+                let places = call.db.by_ids::<store::$place>(rows.iter().map(|d| d.place_id)).await?;
+                let one = |d: store::Dedication| {
+                    let place = places.get(&d.place_id);
+                    Dedicated {
+                        $id: place.map(|p| p.uuid.clone()),
+                        $name: place.map(|p| p.name.clone()),
+                        domainid: beside.domain(&d),
+                        accountid: beside.account(&d),
+                        affinitygroupid: beside.group(&d),
+                        id: d.uuid,
+                    }
+                };
+                Ok(rows.into_iter().map(one).collect())
+            }
+
+            #[doc = $dedicate_doc]
+            #[derive(Command)]
+            #[command(name = $dedicate, roles = "admin", answer = $answer, view = Dedicated, since = "4.2", event = "DEDICATE.RESOURCE", job = $dedicate_job, on = $on)]
+            pub struct Dedicate {
+                #[doc = $id_doc]
+                $id: Ref<store::$place>,
+                /// the ID of the domain
+                domainid: Ref<store::Domain>,
+                /// the account of that domain that alone may use it
+                account: Option<String>,
+            }
+            impl Run for Dedicate {
+                async fn run(self, call: &Call) -> Result<Answer> {
+                    let account = account_of(call, self.account.as_deref(), &self.domainid.0).await?;
+                    let made = call.dedicate(call, Place::$place(self.$id.0), self.domainid.0, account).await?;
+                    Ok(Answer::list(1, of(call, vec![made]).await?))
+                }
+            }
+
+            #[doc = $list_doc]
+            #[derive(Command)]
+            #[command(name = $list, roles = "admin", answer = $answer, view = Dedicated, since = "4.2")]
+            pub struct List {
+                /// only those of this account; needs domainid
+                account: Option<String>,
+                /// only those of this affinity group
+                affinitygroupid: Option<Ref<store::AffinityGroup>>,
+                /// only those of this domain, or the domain of the account
+                domainid: Option<Ref<store::Domain>>,
+                #[doc = $only_doc]
+                $id: Option<Ref<store::$place>>,
+                #[param(flatten)]
+                page: Paging,
+            }
+            impl Run for List {
+                async fn run(self, call: &Call) -> Result<Answer> {
+                    let place = self.$id.map(|p| p.0.id);
+                    let filter = filter(call, self.account, self.domainid, self.affinitygroupid, place, &self.page).await?;
+                    let found = call.dedication_list($word, filter).await?;
+                    Ok(Answer::list(found.count, of(call, found.rows).await?))
+                }
+            }
+
+            #[doc = $release_doc]
+            #[derive(Command)]
+            #[command(name = $release, roles = "admin", since = "4.2", event = "DEDICATE.RESOURCE.RELEASE", job = $release_job, on = $on)]
+            pub struct Release {
+                #[doc = $id_doc]
+                $id: Ref<store::$place>,
+            }
+            impl Run for Release {
+                async fn run(self, call: &Call) -> Result<Answer> {
+                    call.dedication_release(call, Place::$place(self.$id.0)).await?;
+                    Ok(Answer::success())
+                }
+            }
+
+            pub(super) fn register(r: &mut Registry) {
+                r.add::<Dedicate>();
+                r.add::<List>();
+                r.add::<Release>();
+            }
         }
     };
-    Ok(rows.into_iter().map(one).collect())
 }
 
-/// Lets only one domain, or one account of it, use a zone.
-#[derive(Command)]
-#[command(name = "dedicateZone", roles = "admin", answer = "dedicatedzone", view = DedicatedZone, since = "4.2", event = "DEDICATE.RESOURCE", job = "dedicating a zone", on = "zoneid")]
-pub struct DedicateZone {
-    /// the ID of the zone
-    zoneid: Ref<store::Zone>,
-    /// the ID of the domain
-    domainid: Ref<store::Domain>,
-    /// the account of that domain that alone may use it
-    account: Option<String>,
+dedicated! {
+    zone: Zone, "zone", zoneid, zonename, "the ID of the zone", "the name of the zone";
+    dedicate "dedicateZone", "Lets only one domain, or one account of it, use a zone.", "dedicating a zone";
+    list "listDedicatedZones", "Lists dedicated zones.", "only the zone with this ID";
+    release "releaseDedicatedZone", "Lets everybody use a zone again.", "releasing a zone";
+    answer "dedicatedzone", "zoneid"
 }
-impl Run for DedicateZone {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let account = account_of(call, self.account.as_deref(), &self.domainid.0).await?;
-        let made = call.dedicate(call, Place::Zone(self.zoneid.0), self.domainid.0, account).await?;
-        Ok(Answer::list(1, zones(call, vec![made]).await?))
-    }
+dedicated! {
+    pod: Pod, "pod", podid, podname, "the ID of the pod", "the name of the pod";
+    dedicate "dedicatePod", "Lets only one domain, or one account of it, use a pod.", "dedicating a pod";
+    list "listDedicatedPods", "Lists dedicated pods.", "only the pod with this ID";
+    release "releaseDedicatedPod", "Lets everybody use a pod again.", "releasing a pod";
+    answer "dedicatedpod", "podid"
 }
-
-/// Lists dedicated zones.
-#[derive(Command)]
-#[command(name = "listDedicatedZones", roles = "admin", answer = "dedicatedzone", view = DedicatedZone, since = "4.2")]
-pub struct ListDedicatedZones {
-    /// only those of this account; needs domainid
-    account: Option<String>,
-    /// dedications make no affinity groups here
-    #[param(kind = "uuid")]
-    affinitygroupid: Refused,
-    /// only those of this domain, or the domain of the account
-    domainid: Option<Ref<store::Domain>>,
-    /// only the zone with this ID
-    zoneid: Option<Ref<store::Zone>>,
-    #[param(flatten)]
-    page: Paging,
+dedicated! {
+    cluster: Cluster, "cluster", clusterid, clustername, "the ID of the cluster", "the name of the cluster";
+    dedicate "dedicateCluster", "Lets only one domain, or one account of it, use a cluster.", "dedicating a cluster";
+    list "listDedicatedClusters", "Lists dedicated clusters.", "only the cluster with this ID";
+    release "releaseDedicatedCluster", "Lets everybody use a cluster again.", "releasing a cluster";
+    answer "dedicatedcluster", "clusterid"
 }
-impl Run for ListDedicatedZones {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let place = self.zoneid.map(|p| p.0.id);
-        let filter = filter(call, self.account, self.domainid, place, &self.page).await?;
-        let found = call.dedication_list("zone", filter).await?;
-        Ok(Answer::list(found.count, zones(call, found.rows).await?))
-    }
-}
-
-/// Lets everybody use a zone again.
-#[derive(Command)]
-#[command(
-    name = "releaseDedicatedZone",
-    roles = "admin",
-    since = "4.2",
-    event = "DEDICATE.RESOURCE.RELEASE",
-    job = "releasing a zone",
-    on = "zoneid"
-)]
-pub struct ReleaseDedicatedZone {
-    /// the ID of the zone
-    zoneid: Ref<store::Zone>,
-}
-impl Run for ReleaseDedicatedZone {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        call.dedication_release(call, Place::Zone(self.zoneid.0)).await?;
-        Ok(Answer::success())
-    }
-}
-
-/// A dedicated pod.
-#[derive(View)]
-pub struct DedicatedPod {
-    /// the ID of the dedication
-    pub id: String,
-    /// the ID of the pod
-    pub podid: Option<String>,
-    /// the name of the pod
-    pub podname: Option<String>,
-    /// the ID of the domain that may use it
-    pub domainid: Option<String>,
-    /// the ID of the account that alone may use it
-    pub accountid: Option<String>,
-    /// the ID of the affinity group of the dedication
-    pub affinitygroupid: Option<String>,
-}
-
-async fn pods(call: &Call, rows: Vec<store::Dedication>) -> Result<Vec<DedicatedPod>> {
-    let beside = Beside::of(call, &rows).await?;
-    let places = call.db.by_ids::<store::Pod>(rows.iter().map(|d| d.place_id)).await?;
-    let one = |d: store::Dedication| {
-        let place = places.get(&d.place_id);
-        DedicatedPod {
-            podid: place.map(|p| p.uuid.clone()),
-            podname: place.map(|p| p.name.clone()),
-            domainid: beside.domain(&d),
-            accountid: beside.account(&d),
-            affinitygroupid: None,
-            id: d.uuid,
-        }
-    };
-    Ok(rows.into_iter().map(one).collect())
-}
-
-/// Lets only one domain, or one account of it, use a pod.
-#[derive(Command)]
-#[command(name = "dedicatePod", roles = "admin", answer = "dedicatedpod", view = DedicatedPod, since = "4.2", event = "DEDICATE.RESOURCE", job = "dedicating a pod", on = "podid")]
-pub struct DedicatePod {
-    /// the ID of the pod
-    podid: Ref<store::Pod>,
-    /// the ID of the domain
-    domainid: Ref<store::Domain>,
-    /// the account of that domain that alone may use it
-    account: Option<String>,
-}
-impl Run for DedicatePod {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let account = account_of(call, self.account.as_deref(), &self.domainid.0).await?;
-        let made = call.dedicate(call, Place::Pod(self.podid.0), self.domainid.0, account).await?;
-        Ok(Answer::list(1, pods(call, vec![made]).await?))
-    }
-}
-
-/// Lists dedicated pods.
-#[derive(Command)]
-#[command(name = "listDedicatedPods", roles = "admin", answer = "dedicatedpod", view = DedicatedPod, since = "4.2")]
-pub struct ListDedicatedPods {
-    /// only those of this account; needs domainid
-    account: Option<String>,
-    /// dedications make no affinity groups here
-    #[param(kind = "uuid")]
-    affinitygroupid: Refused,
-    /// only those of this domain, or the domain of the account
-    domainid: Option<Ref<store::Domain>>,
-    /// only the pod with this ID
-    podid: Option<Ref<store::Pod>>,
-    #[param(flatten)]
-    page: Paging,
-}
-impl Run for ListDedicatedPods {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let place = self.podid.map(|p| p.0.id);
-        let filter = filter(call, self.account, self.domainid, place, &self.page).await?;
-        let found = call.dedication_list("pod", filter).await?;
-        Ok(Answer::list(found.count, pods(call, found.rows).await?))
-    }
-}
-
-/// Lets everybody use a pod again.
-#[derive(Command)]
-#[command(
-    name = "releaseDedicatedPod",
-    roles = "admin",
-    since = "4.2",
-    event = "DEDICATE.RESOURCE.RELEASE",
-    job = "releasing a pod",
-    on = "podid"
-)]
-pub struct ReleaseDedicatedPod {
-    /// the ID of the pod
-    podid: Ref<store::Pod>,
-}
-impl Run for ReleaseDedicatedPod {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        call.dedication_release(call, Place::Pod(self.podid.0)).await?;
-        Ok(Answer::success())
-    }
-}
-
-/// A dedicated cluster.
-#[derive(View)]
-pub struct DedicatedCluster {
-    /// the ID of the dedication
-    pub id: String,
-    /// the ID of the cluster
-    pub clusterid: Option<String>,
-    /// the name of the cluster
-    pub clustername: Option<String>,
-    /// the ID of the domain that may use it
-    pub domainid: Option<String>,
-    /// the ID of the account that alone may use it
-    pub accountid: Option<String>,
-    /// the ID of the affinity group of the dedication
-    pub affinitygroupid: Option<String>,
-}
-
-async fn clusters(call: &Call, rows: Vec<store::Dedication>) -> Result<Vec<DedicatedCluster>> {
-    let beside = Beside::of(call, &rows).await?;
-    let places = call.db.by_ids::<store::Cluster>(rows.iter().map(|d| d.place_id)).await?;
-    let one = |d: store::Dedication| {
-        let place = places.get(&d.place_id);
-        DedicatedCluster {
-            clusterid: place.map(|p| p.uuid.clone()),
-            clustername: place.map(|p| p.name.clone()),
-            domainid: beside.domain(&d),
-            accountid: beside.account(&d),
-            affinitygroupid: None,
-            id: d.uuid,
-        }
-    };
-    Ok(rows.into_iter().map(one).collect())
-}
-
-/// Lets only one domain, or one account of it, use a cluster.
-#[derive(Command)]
-#[command(name = "dedicateCluster", roles = "admin", answer = "dedicatedcluster", view = DedicatedCluster, since = "4.2", event = "DEDICATE.RESOURCE", job = "dedicating a cluster", on = "clusterid")]
-pub struct DedicateCluster {
-    /// the ID of the cluster
-    clusterid: Ref<store::Cluster>,
-    /// the ID of the domain
-    domainid: Ref<store::Domain>,
-    /// the account of that domain that alone may use it
-    account: Option<String>,
-}
-impl Run for DedicateCluster {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let account = account_of(call, self.account.as_deref(), &self.domainid.0).await?;
-        let made = call.dedicate(call, Place::Cluster(self.clusterid.0), self.domainid.0, account).await?;
-        Ok(Answer::list(1, clusters(call, vec![made]).await?))
-    }
-}
-
-/// Lists dedicated clusters.
-#[derive(Command)]
-#[command(name = "listDedicatedClusters", roles = "admin", answer = "dedicatedcluster", view = DedicatedCluster, since = "4.2")]
-pub struct ListDedicatedClusters {
-    /// only those of this account; needs domainid
-    account: Option<String>,
-    /// dedications make no affinity groups here
-    #[param(kind = "uuid")]
-    affinitygroupid: Refused,
-    /// only those of this domain, or the domain of the account
-    domainid: Option<Ref<store::Domain>>,
-    /// only the cluster with this ID
-    clusterid: Option<Ref<store::Cluster>>,
-    #[param(flatten)]
-    page: Paging,
-}
-impl Run for ListDedicatedClusters {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let place = self.clusterid.map(|p| p.0.id);
-        let filter = filter(call, self.account, self.domainid, place, &self.page).await?;
-        let found = call.dedication_list("cluster", filter).await?;
-        Ok(Answer::list(found.count, clusters(call, found.rows).await?))
-    }
-}
-
-/// Lets everybody use a cluster again.
-#[derive(Command)]
-#[command(
-    name = "releaseDedicatedCluster",
-    roles = "admin",
-    since = "4.2",
-    event = "DEDICATE.RESOURCE.RELEASE",
-    job = "releasing a cluster",
-    on = "clusterid"
-)]
-pub struct ReleaseDedicatedCluster {
-    /// the ID of the cluster
-    clusterid: Ref<store::Cluster>,
-}
-impl Run for ReleaseDedicatedCluster {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        call.dedication_release(call, Place::Cluster(self.clusterid.0)).await?;
-        Ok(Answer::success())
-    }
-}
-
-/// A dedicated host.
-#[derive(View)]
-pub struct DedicatedHost {
-    /// the ID of the dedication
-    pub id: String,
-    /// the ID of the host
-    pub hostid: Option<String>,
-    /// the name of the host
-    pub hostname: Option<String>,
-    /// the ID of the domain that may use it
-    pub domainid: Option<String>,
-    /// the ID of the account that alone may use it
-    pub accountid: Option<String>,
-    /// the ID of the affinity group of the dedication
-    pub affinitygroupid: Option<String>,
-}
-
-async fn hosts(call: &Call, rows: Vec<store::Dedication>) -> Result<Vec<DedicatedHost>> {
-    let beside = Beside::of(call, &rows).await?;
-    let places = call.db.by_ids::<store::Host>(rows.iter().map(|d| d.place_id)).await?;
-    let one = |d: store::Dedication| {
-        let place = places.get(&d.place_id);
-        DedicatedHost {
-            hostid: place.map(|p| p.uuid.clone()),
-            hostname: place.map(|p| p.name.clone()),
-            domainid: beside.domain(&d),
-            accountid: beside.account(&d),
-            affinitygroupid: None,
-            id: d.uuid,
-        }
-    };
-    Ok(rows.into_iter().map(one).collect())
-}
-
-/// Lets only one domain, or one account of it, use a host.
-#[derive(Command)]
-#[command(name = "dedicateHost", roles = "admin", answer = "dedicatedhost", view = DedicatedHost, since = "4.2", event = "DEDICATE.RESOURCE", job = "dedicating a host", on = "hostid")]
-pub struct DedicateHost {
-    /// the ID of the host
-    hostid: Ref<store::Host>,
-    /// the ID of the domain
-    domainid: Ref<store::Domain>,
-    /// the account of that domain that alone may use it
-    account: Option<String>,
-}
-impl Run for DedicateHost {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let account = account_of(call, self.account.as_deref(), &self.domainid.0).await?;
-        let made = call.dedicate(call, Place::Host(self.hostid.0), self.domainid.0, account).await?;
-        Ok(Answer::list(1, hosts(call, vec![made]).await?))
-    }
-}
-
-/// Lists dedicated hosts.
-#[derive(Command)]
-#[command(name = "listDedicatedHosts", roles = "admin", answer = "dedicatedhost", view = DedicatedHost, since = "4.2")]
-pub struct ListDedicatedHosts {
-    /// only those of this account; needs domainid
-    account: Option<String>,
-    /// dedications make no affinity groups here
-    #[param(kind = "uuid")]
-    affinitygroupid: Refused,
-    /// only those of this domain, or the domain of the account
-    domainid: Option<Ref<store::Domain>>,
-    /// only the host with this ID
-    hostid: Option<Ref<store::Host>>,
-    #[param(flatten)]
-    page: Paging,
-}
-impl Run for ListDedicatedHosts {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        let place = self.hostid.map(|p| p.0.id);
-        let filter = filter(call, self.account, self.domainid, place, &self.page).await?;
-        let found = call.dedication_list("host", filter).await?;
-        Ok(Answer::list(found.count, hosts(call, found.rows).await?))
-    }
-}
-
-/// Lets everybody use a host again.
-#[derive(Command)]
-#[command(
-    name = "releaseDedicatedHost",
-    roles = "admin",
-    since = "4.2",
-    event = "DEDICATE.RESOURCE.RELEASE",
-    job = "releasing a host",
-    on = "hostid"
-)]
-pub struct ReleaseDedicatedHost {
-    /// the ID of the host
-    hostid: Ref<store::Host>,
-}
-impl Run for ReleaseDedicatedHost {
-    async fn run(self, call: &Call) -> Result<Answer> {
-        call.dedication_release(call, Place::Host(self.hostid.0)).await?;
-        Ok(Answer::success())
-    }
+dedicated! {
+    host: Host, "host", hostid, hostname, "the ID of the host", "the name of the host";
+    dedicate "dedicateHost", "Lets only one domain, or one account of it, use a host.", "dedicating a host";
+    list "listDedicatedHosts", "Lists dedicated hosts.", "only the host with this ID";
+    release "releaseDedicatedHost", "Lets everybody use a host again.", "releasing a host";
+    answer "dedicatedhost", "hostid"
 }
 
 pub(crate) fn register(r: &mut Registry) {
-    r.add::<DedicateZone>();
-    r.add::<ListDedicatedZones>();
-    r.add::<ReleaseDedicatedZone>();
-    r.add::<DedicatePod>();
-    r.add::<ListDedicatedPods>();
-    r.add::<ReleaseDedicatedPod>();
-    r.add::<DedicateCluster>();
-    r.add::<ListDedicatedClusters>();
-    r.add::<ReleaseDedicatedCluster>();
-    r.add::<DedicateHost>();
-    r.add::<ListDedicatedHosts>();
-    r.add::<ReleaseDedicatedHost>();
+    zone::register(r);
+    pod::register(r);
+    cluster::register(r);
+    host::register(r);
 }

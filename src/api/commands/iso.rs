@@ -1,8 +1,8 @@
 //! ISOs: templates of a drive. What they share with templates is done by the same verbs.
-use crate::commands::template::{permissions, zone_of};
+use crate::commands::template::{Sharing, permissions, zone_of};
 use crate::prelude::*;
 use crate::views::template as view;
-use stratus_engine::template::{TemplateFilter, TemplateInZone, TemplateList, TemplatePermissionUpdate, TemplateRegister, TemplateUpdate};
+use stratus_engine::template::{TemplateFilter, TemplateInZone, TemplateList, TemplateRegister, TemplateUpdate};
 
 /// An ISO that exists; the id of a template is not one's.
 fn iso(template: store::Template) -> Result<store::Template> {
@@ -304,31 +304,12 @@ impl Run for ListPermissions {
 pub struct UpdatePermissions {
     /// the ID of the ISO
     id: Owned<store::Template>,
-    /// the names of accounts of its domain, comma separated
-    accounts: Option<Vec<String>>,
-    /// whether it can be downloaded; for root administrators
-    isextractable: Option<bool>,
-    /// whether it is shown before others; for root administrators
-    isfeatured: Option<bool>,
-    /// whether everybody may use it
-    ispublic: Option<bool>,
-    /// add or remove the accounts, or reset everything
-    op: Option<String>,
-    /// projects that it is to be shared with
-    #[param(since = "3.0")]
-    projectids: Option<Vec<Owned<store::Project>>>,
+    #[param(flatten)]
+    sharing: Sharing,
 }
 impl Run for UpdatePermissions {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let ask = TemplatePermissionUpdate {
-            public: self.ispublic,
-            featured: self.isfeatured,
-            extractable: self.isextractable,
-            op: self.op,
-            accounts: self.accounts.unwrap_or_default(),
-            projects: self.projectids.unwrap_or_default().into_iter().map(|p| p.0).collect(),
-        };
-        call.template_share(call, &iso(self.id.0)?, ask).await?;
+        call.template_share(call, &iso(self.id.0)?, self.sharing.0).await?;
         Ok(Answer::success())
     }
 }

@@ -1,6 +1,8 @@
 //! Templates.
 use crate::declare::Texts;
+use crate::declare::{Group, ParamMeta, Parameter};
 use crate::prelude::*;
+use crate::request::Given;
 use crate::views::template as view;
 use stratus_engine::template::{TemplateFilter, TemplateInZone, TemplateList, TemplatePermissionUpdate, TemplateRegister, TemplateUpdate};
 use stratus_engine::template_make::TemplateSource;
@@ -419,37 +421,45 @@ pub(crate) async fn permissions(call: &Call, template: store::Template) -> Resul
     }))
 }
 
+/// How the sharing of a template or an ISO changes.
+pub(crate) struct Sharing(pub TemplatePermissionUpdate);
+impl Group for Sharing {
+    fn parameters() -> Vec<ParamMeta> {
+        let one = |name, kind, description| ParamMeta { name, description, kind, required: false, length: 255, since: None };
+        vec![
+            one("accounts", "list", "the names of accounts of its domain, comma separated"),
+            one("isextractable", "boolean", "whether it can be downloaded; for root administrators"),
+            one("isfeatured", "boolean", "whether it is shown before others; for root administrators"),
+            one("ispublic", "boolean", "whether everybody may use it"),
+            one("op", "string", "add or remove the accounts and projects, or reset everything"),
+            ParamMeta { since: Some("3.0"), ..one("projectids", "list", "projects whose members may use it") },
+        ]
+    }
+    async fn parse(call: &Call, given: &mut Given) -> Result<Self> {
+        let projects = <Option<Vec<Owned<store::Project>>> as Parameter>::take(call, given, "projectids", 255).await?;
+        Ok(Self(TemplatePermissionUpdate {
+            public: <Option<bool> as Parameter>::take(call, given, "ispublic", 255).await?,
+            featured: <Option<bool> as Parameter>::take(call, given, "isfeatured", 255).await?,
+            extractable: <Option<bool> as Parameter>::take(call, given, "isextractable", 255).await?,
+            op: <Option<String> as Parameter>::take(call, given, "op", 255).await?,
+            accounts: <Option<Vec<String>> as Parameter>::take(call, given, "accounts", 255).await?.unwrap_or_default(),
+            projects: projects.unwrap_or_default().into_iter().map(|p| p.0).collect(),
+        }))
+    }
+}
+
 /// Changes whom a template is shared with.
 #[derive(Command)]
 #[command(name = "updateTemplatePermissions", roles = "all", event = "TEMPLATE.UPDATE")]
 pub struct UpdatePermissions {
     /// the ID of the template
     id: Owned<store::Template>,
-    /// the names of accounts of its domain, comma separated
-    accounts: Option<Vec<String>>,
-    /// whether it can be downloaded; for root administrators
-    isextractable: Option<bool>,
-    /// whether it is shown before others; for root administrators
-    isfeatured: Option<bool>,
-    /// whether everybody may use it
-    ispublic: Option<bool>,
-    /// add or remove the accounts, or reset everything
-    op: Option<String>,
-    /// projects that it is to be shared with
-    #[param(since = "3.0")]
-    projectids: Option<Vec<Owned<store::Project>>>,
+    #[param(flatten)]
+    sharing: Sharing,
 }
 impl Run for UpdatePermissions {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let ask = TemplatePermissionUpdate {
-            public: self.ispublic,
-            featured: self.isfeatured,
-            extractable: self.isextractable,
-            op: self.op,
-            accounts: self.accounts.unwrap_or_default(),
-            projects: self.projectids.unwrap_or_default().into_iter().map(|p| p.0).collect(),
-        };
-        call.template_share(call, &self.id.0, ask).await?;
+        call.template_share(call, &self.id.0, self.sharing.0).await?;
         Ok(Answer::success())
     }
 }

@@ -1,6 +1,7 @@
 //! VMs: deployed, listed, changed and recovered. What moves them between states is in `vm_power.rs`.
 use crate::prelude::*;
 use std::collections::BTreeMap;
+use stratus_engine::dedication_group::EXPLICIT;
 use stratus_engine::vm::{VmCreate, VmFilter, VmUpdate};
 
 /// Deploys a VM: makes it and starts it.
@@ -25,7 +26,7 @@ pub struct DeployVirtualMachine {
     account: Option<String>,
     /// affinity groups by ID
     #[param(since = "4.2")]
-    affinitygroupids: Option<Vec<Owned<store::AffinityGroup>>>,
+    affinitygroupids: Option<Vec<Ref<store::AffinityGroup>>>,
     /// affinity groups by name
     #[param(since = "4.2")]
     affinitygroupnames: Option<Vec<String>>,
@@ -149,12 +150,18 @@ impl Create for DeployVirtualMachine {
 pub(crate) async fn affinity_groups(
     call: &Call,
     owner: i64,
-    ids: Option<Vec<Owned<store::AffinityGroup>>>,
+    ids: Option<Vec<Ref<store::AffinityGroup>>>,
     names: Option<Vec<String>>,
 ) -> Result<Option<Vec<store::AffinityGroup>>> {
     let mut groups: Vec<store::AffinityGroup> = match (ids, names) {
         (Some(_), Some(_)) => return Err(Error::invalid("affinitygroupids", "cannot be combined with affinitygroupnames")),
-        (Some(ids), None) => ids.into_iter().map(|g| g.0).collect(),
+        (Some(ids), None) => {
+            // Those of dedicated places are a whole domain's; of the others, a stranger's must look like none.
+            for g in ids.iter().filter(|g| call.job.is_none() && g.0.group_type != EXPLICIT) {
+                call.touch(&g.0, "affinitygroupids").await?;
+            }
+            ids.into_iter().map(|g| g.0).collect()
+        }
         (None, Some(names)) => {
             let mut found = Vec::new();
             for name in names {
@@ -166,12 +173,13 @@ pub(crate) async fn affinity_groups(
     };
     groups.sort_by_key(|g| g.id);
     groups.dedup_by_key(|g| g.id);
-    match groups.iter().find(|g| g.account_id != owner) {
-        Some(g) => {
-            Err(Error::invalid("affinitygroupids", format!("affinity group {} is another account's than the virtual machine", g.uuid)))
+    for g in &groups {
+        if !call.affinity_usable(g, owner).await? {
+            let why = format!("affinity group {} is another account's than the virtual machine", g.uuid);
+            return Err(Error::invalid("affinitygroupids", why));
         }
-        None => Ok(Some(groups)),
     }
+    Ok(Some(groups))
 }
 
 /// Addresses that are asked for, by network: `ipaddress` for the default one, `iptonetworklist` for any; the latter names the networks

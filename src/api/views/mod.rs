@@ -23,6 +23,7 @@ pub(crate) mod network;
 pub(crate) mod network_offering;
 pub(crate) mod nic;
 pub(crate) mod os_type;
+pub(crate) mod owner_figures;
 pub(crate) mod physical_network;
 pub(crate) mod pod;
 pub(crate) mod pool;

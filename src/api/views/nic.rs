@@ -44,13 +44,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Nic>) -> Result<Vec<Nic>> {
 fn one(n: store::Nic, networks: &HashMap<i64, store::Network>, further: &mut HashMap<i64, Vec<store::NicSecondaryIp>>) -> Nic {
     let network = networks.get(&n.network_id);
     // Within its NIC a further address says no more than what it is.
-    let short = |r: store::NicSecondaryIp| SecondaryIp {
-        id: r.uuid,
-        ipaddress: r.address,
-        networkid: None,
-        nicid: None,
-        virtualmachineid: None,
-    };
+    let short =
+        |r: store::NicSecondaryIp| SecondaryIp { id: r.uuid, ipaddress: r.address, networkid: None, nicid: None, virtualmachineid: None };
     Nic {
         secondaryip: further.remove(&n.id).map(|all| all.into_iter().map(short).collect()),
         id: n.uuid,

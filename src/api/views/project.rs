@@ -1,9 +1,8 @@
 //! Projects, their members and invitations in answers.
 use crate::prelude::*;
-use crate::views::account::Figures;
+use crate::views::owner_figures::OwnerFigures;
 use crate::views::tag::{Owners, Tag, by_thing};
 use stratus_engine::limit::Holder;
-use stratus_model::Limit;
 
 /// A project, with what it uses and what it may use.
 #[derive(View)]
@@ -24,76 +23,8 @@ pub struct Project {
     pub state: String,
     /// its tags
     pub tags: Vec<Tag>,
-    /// VMs that the project may have, or Unlimited
-    pub vmlimit: String,
-    /// VMs that the project has
-    pub vmtotal: i64,
-    /// VMs that the project may still get, or Unlimited
-    pub vmavailable: String,
-    /// public addresses that the project may have, or Unlimited
-    pub iplimit: String,
-    /// public addresses that the project has
-    pub iptotal: i64,
-    /// public addresses that the project may still get, or Unlimited
-    pub ipavailable: String,
-    /// volumes that the project may have, or Unlimited
-    pub volumelimit: String,
-    /// volumes that the project has
-    pub volumetotal: i64,
-    /// volumes that the project may still get, or Unlimited
-    pub volumeavailable: String,
-    /// snapshots that the project may have, or Unlimited
-    pub snapshotlimit: String,
-    /// snapshots that the project has
-    pub snapshottotal: i64,
-    /// snapshots that the project may still get, or Unlimited
-    pub snapshotavailable: String,
-    /// templates that the project may have, or Unlimited
-    pub templatelimit: String,
-    /// templates that the project has
-    pub templatetotal: i64,
-    /// templates that the project may still get, or Unlimited
-    pub templateavailable: String,
-    /// networks that the project may have, or Unlimited
-    pub networklimit: String,
-    /// networks that the project has
-    pub networktotal: i64,
-    /// networks that the project may still get, or Unlimited
-    pub networkavailable: String,
-    /// VPCs that the project may have, or Unlimited
-    pub vpclimit: String,
-    /// VPCs that the project has
-    pub vpctotal: i64,
-    /// VPCs that the project may still get, or Unlimited
-    pub vpcavailable: String,
-    /// CPU cores that the project may have, or Unlimited
-    pub cpulimit: String,
-    /// CPU cores that the project has
-    pub cputotal: i64,
-    /// CPU cores that the project may still get, or Unlimited
-    pub cpuavailable: String,
-    /// MiB of memory that the project may have, or Unlimited
-    pub memorylimit: String,
-    /// MiB of memory that the project has
-    pub memorytotal: i64,
-    /// MiB of memory that the project may still get, or Unlimited
-    pub memoryavailable: String,
-    /// GiB of primary storage that the project may have, or Unlimited
-    pub primarystoragelimit: String,
-    /// GiB of primary storage that the project has
-    pub primarystoragetotal: i64,
-    /// GiB of primary storage that the project may still get, or Unlimited
-    pub primarystorageavailable: String,
-    /// GiB of secondary storage that the project may have, or Unlimited
-    pub secondarystoragelimit: String,
-    /// GiB of secondary storage that the project has
-    pub secondarystoragetotal: i64,
-    /// GiB of secondary storage that the project may still get, or Unlimited
-    pub secondarystorageavailable: String,
-    /// VMs that run
-    pub vmrunning: i32,
-    /// VMs that are stopped
-    pub vmstopped: i32,
+    #[view(flatten)]
+    pub figures: OwnerFigures,
 }
 
 /// A page of projects, with one query per table beside it.
@@ -107,13 +38,11 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Project>) -> Result<Vec<Pro
     let owners = call.project_owners(&ids).await?;
     let vms = call.vms_of(&behind).await?;
     let mut tags = by_thing(call, "Project", &ids).await?;
-    let short = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(rows
         .into_iter()
         .zip(allowances)
         .map(|(p, allowed)| {
-            let (domain, figures) = (domains.get(&p.domain_id), Figures(&allowed));
-            let (running, stopped) = vms.get(&p.account_id).copied().unwrap_or_default();
+            let domain = domains.get(&p.domain_id);
             Project {
                 id: p.uuid,
                 name: p.name,
@@ -123,41 +52,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Project>) -> Result<Vec<Pro
                 account: owners.get(&p.id).map(|a| a.name.clone()),
                 state: p.state,
                 tags: tags.remove(&p.id).unwrap_or_default(),
-                vmlimit: figures.limit(Limit::Vm),
-                vmtotal: figures.used(Limit::Vm),
-                vmavailable: figures.left(Limit::Vm),
-                iplimit: figures.limit(Limit::PublicIp),
-                iptotal: figures.used(Limit::PublicIp),
-                ipavailable: figures.left(Limit::PublicIp),
-                volumelimit: figures.limit(Limit::Volume),
-                volumetotal: figures.used(Limit::Volume),
-                volumeavailable: figures.left(Limit::Volume),
-                snapshotlimit: figures.limit(Limit::Snapshot),
-                snapshottotal: figures.used(Limit::Snapshot),
-                snapshotavailable: figures.left(Limit::Snapshot),
-                templatelimit: figures.limit(Limit::Template),
-                templatetotal: figures.used(Limit::Template),
-                templateavailable: figures.left(Limit::Template),
-                networklimit: figures.limit(Limit::Network),
-                networktotal: figures.used(Limit::Network),
-                networkavailable: figures.left(Limit::Network),
-                vpclimit: figures.limit(Limit::Vpc),
-                vpctotal: figures.used(Limit::Vpc),
-                vpcavailable: figures.left(Limit::Vpc),
-                cpulimit: figures.limit(Limit::Cpu),
-                cputotal: figures.used(Limit::Cpu),
-                cpuavailable: figures.left(Limit::Cpu),
-                memorylimit: figures.limit(Limit::Memory),
-                memorytotal: figures.used(Limit::Memory),
-                memoryavailable: figures.left(Limit::Memory),
-                primarystoragelimit: figures.limit(Limit::PrimaryStorage),
-                primarystoragetotal: figures.used(Limit::PrimaryStorage),
-                primarystorageavailable: figures.left(Limit::PrimaryStorage),
-                secondarystoragelimit: figures.limit(Limit::SecondaryStorage),
-                secondarystoragetotal: figures.used(Limit::SecondaryStorage),
-                secondarystorageavailable: figures.left(Limit::SecondaryStorage),
-                vmrunning: short(running),
-                vmstopped: short(stopped),
+                figures: OwnerFigures::of(&allowed, vms.get(&p.account_id)),
             }
         })
         .collect())

@@ -63,6 +63,9 @@ table! {
         /// Whether the allocator may choose the host: Up and enabled.
         open: bool,
         update_count: i64,
+        /// VMs that have a place on it, and how many may: 0 for any number.
+        guests: i64,
+        max_guests: i64,
     }
 }
 table! {
