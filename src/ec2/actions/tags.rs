@@ -178,6 +178,11 @@ async fn visible(cx: &Cx) -> Outcome<()> {
                 super::image_attribute::find(cx, text).await?.ok_or_else(|| cx.not_found(kind, text))?;
                 continue;
             }
+            "eni" => {
+                let vm = cx.engine().ec2_nic_vm(&uuid).await?.ok_or_else(|| cx.not_found(kind, text))?;
+                one(cx, "listVirtualMachines", &vm).await?.ok_or_else(|| cx.not_found(kind, text))?;
+                continue;
+            }
             _ => continue,
         };
         one(cx, list, &uuid).await?.ok_or_else(|| cx.not_found(kind, text))?;
