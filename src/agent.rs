@@ -105,7 +105,8 @@ fn config(options: &Options, properties: &Properties, dir: &DataDir) -> Result<A
 /// `host:port` of `host` or `host:port`, the host maybe an IPv6 address in brackets.
 fn with_port(server: &str, port: u16) -> String {
     let server = server.trim();
-    let has_port = server.rsplit_once(':').is_some_and(|(host, p)| p.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')));
+    let has_port =
+        server.rsplit_once(':').is_some_and(|(host, p)| p.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')));
     match (has_port, server.contains(':') && !server.starts_with('[')) {
         (true, _) => server.to_owned(),
         (false, true) => format!("[{server}]:{port}"),
@@ -179,7 +180,10 @@ impl Properties {
         match (resource, self.get("hypervisor.type").as_deref().map(str::to_lowercase).as_deref()) {
             (_, Some("kvm")) | (Some(true), None) | (None, None) => Ok(Kind::Kvm),
             (_, Some("simulator")) => Ok(Kind::Sim),
-            (_, other) => bail!("the properties file asks for the hypervisor {}; this agent drives kvm and simulator", other.unwrap_or("of its resource")),
+            (_, other) => bail!(
+                "the properties file asks for the hypervisor {}; this agent drives kvm and simulator",
+                other.unwrap_or("of its resource")
+            ),
         }
     }
 
@@ -207,7 +211,9 @@ mod tests {
 
     #[test]
     fn servers_are_named_with_and_without_port() {
-        for (given, meant) in [("h", "h:8250"), ("h:1", "h:1"), ("10.0.0.1", "10.0.0.1:8250"), ("::1", "[::1]:8250"), ("[::1]:2", "[::1]:2")] {
+        for (given, meant) in
+            [("h", "h:8250"), ("h:1", "h:1"), ("10.0.0.1", "10.0.0.1:8250"), ("::1", "[::1]:8250"), ("[::1]:2", "[::1]:2")]
+        {
             assert_eq!(with_port(given, PORT), meant);
         }
     }

@@ -20,10 +20,10 @@ use std::time::Duration;
 use stratus_drivers::DriverError;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, ClientConfig};
-use tokio_rustls::TlsConnector;
 
 /// How long dialling and the greeting may take together.
 const DIAL: Duration = Duration::from_secs(20);

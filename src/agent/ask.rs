@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, IsoSpec, Network, NetworkSpec, NicRules, NicSpec, PrimaryStorage, PublicSet,
-    SecondaryStorage, Secret, StopMode, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, IsoSpec, Network, NetworkSpec, NicRules, NicSpec, PrimaryStorage,
+    PublicSet, SecondaryStorage, Secret, StopMode, VmSnapshotSpec, VmSpec,
 };
 
 /// The drivers of one agent.
@@ -34,60 +34,217 @@ impl Drivers {
 #[derive(Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is the method of a driver's trait with its arguments")]
 pub enum Ask {
-    HostConnect { host: String, url: String },
-    HostDisconnect { host: String },
-    HostPing { host: String },
-    VmStart { host: String, vm: VmSpec },
-    VmStop { host: String, vm: String, mode: StopMode },
-    VmReboot { host: String, vm: String },
-    VmMigrate { from: String, to: String, vm: VmSpec },
-    VmMigrateDisks { from: String, to: String, vm: VmSpec, disks: Vec<(DiskRef, DiskRef)> },
-    VmScale { host: String, vm: VmSpec },
-    NicPlug { host: String, vm: String, nic: NicSpec },
-    NicUnplug { host: String, vm: String, nic: NicSpec },
-    IsoChange { host: String, vm: String, iso: Option<IsoSpec> },
-    VmKeep { host: String, vm: VmSpec, snapshot: VmSnapshotSpec },
-    VmRevert { host: String, vm: VmSpec, snapshot: VmSnapshotSpec },
-    VmForget { host: String, vm: VmSpec, snapshot: VmSnapshotSpec },
-    Figures { host: String },
-    DiskAttach { host: String, vm: String, disk: DiskSpec },
-    DiskDetach { host: String, vm: String, disk: DiskSpec },
-    VmList { host: String },
-    ConsoleOutput { host: String, vm: String },
+    HostConnect {
+        host: String,
+        url: String,
+    },
+    HostDisconnect {
+        host: String,
+    },
+    HostPing {
+        host: String,
+    },
+    VmStart {
+        host: String,
+        vm: VmSpec,
+    },
+    VmStop {
+        host: String,
+        vm: String,
+        mode: StopMode,
+    },
+    VmReboot {
+        host: String,
+        vm: String,
+    },
+    VmMigrate {
+        from: String,
+        to: String,
+        vm: VmSpec,
+    },
+    VmMigrateDisks {
+        from: String,
+        to: String,
+        vm: VmSpec,
+        disks: Vec<(DiskRef, DiskRef)>,
+    },
+    VmScale {
+        host: String,
+        vm: VmSpec,
+    },
+    NicPlug {
+        host: String,
+        vm: String,
+        nic: NicSpec,
+    },
+    NicUnplug {
+        host: String,
+        vm: String,
+        nic: NicSpec,
+    },
+    IsoChange {
+        host: String,
+        vm: String,
+        iso: Option<IsoSpec>,
+    },
+    VmKeep {
+        host: String,
+        vm: VmSpec,
+        snapshot: VmSnapshotSpec,
+    },
+    VmRevert {
+        host: String,
+        vm: VmSpec,
+        snapshot: VmSnapshotSpec,
+    },
+    VmForget {
+        host: String,
+        vm: VmSpec,
+        snapshot: VmSnapshotSpec,
+    },
+    Figures {
+        host: String,
+    },
+    DiskAttach {
+        host: String,
+        vm: String,
+        disk: DiskSpec,
+    },
+    DiskDetach {
+        host: String,
+        vm: String,
+        disk: DiskSpec,
+    },
+    VmList {
+        host: String,
+    },
+    ConsoleOutput {
+        host: String,
+        vm: String,
+    },
     /// Opens the stream of this number to the VM's screen.
-    Screen { host: String, vm: String, stream: u64 },
-    NetworkImplement { network: NetworkSpec },
-    NicPrepare { network: NetworkSpec, nic: NicSpec, vm: String },
-    PasswordSave { network: NetworkSpec, nic: NicSpec, password: String },
-    NicRelease { network: NetworkSpec, nic: NicSpec, vm: String },
-    RulesApply { host: String, rules: NicRules },
-    MembersApply { host: String, members: GroupMembers },
-    PublicApply { network: NetworkSpec, set: PublicSet },
-    NetworkShutdown { network: NetworkSpec },
+    Screen {
+        host: String,
+        vm: String,
+        stream: u64,
+    },
+    NetworkImplement {
+        network: NetworkSpec,
+    },
+    NicPrepare {
+        network: NetworkSpec,
+        nic: NicSpec,
+        vm: String,
+    },
+    PasswordSave {
+        network: NetworkSpec,
+        nic: NicSpec,
+        password: String,
+    },
+    NicRelease {
+        network: NetworkSpec,
+        nic: NicSpec,
+        vm: String,
+    },
+    RulesApply {
+        host: String,
+        rules: NicRules,
+    },
+    MembersApply {
+        host: String,
+        members: GroupMembers,
+    },
+    PublicApply {
+        network: NetworkSpec,
+        set: PublicSet,
+    },
+    NetworkShutdown {
+        network: NetworkSpec,
+    },
     /// Uuids of the networks that this agent serves.
     Networks,
-    PoolConnect { pool: String, url: String },
-    PoolDisconnect { pool: String },
-    DiskCreate { disk: DiskRef },
-    DiskFromTemplate { disk: DiskRef, template: String },
-    DiskDelete { disk: DiskRef },
-    DiskResize { disk: DiskRef },
-    DiskIdentity { disk: DiskRef },
-    DiskSnapshot { disk: DiskRef, snapshot: String, store: String },
-    DiskFromSnapshot { disk: DiskRef, snapshot: String, store: String },
-    PoolPreload { pool: String, template: String },
-    StoreConnect { store: String, url: String, details: BTreeMap<String, String> },
-    ObjectFetch { store: String, what: FetchSpec },
-    ObjectProgress { store: String, object: String },
-    ObjectCopy { from: String, object: String, to: String },
+    PoolConnect {
+        pool: String,
+        url: String,
+    },
+    PoolDisconnect {
+        pool: String,
+    },
+    DiskCreate {
+        disk: DiskRef,
+    },
+    DiskFromTemplate {
+        disk: DiskRef,
+        template: String,
+    },
+    DiskDelete {
+        disk: DiskRef,
+    },
+    DiskResize {
+        disk: DiskRef,
+    },
+    DiskIdentity {
+        disk: DiskRef,
+    },
+    DiskSnapshot {
+        disk: DiskRef,
+        snapshot: String,
+        store: String,
+    },
+    DiskFromSnapshot {
+        disk: DiskRef,
+        snapshot: String,
+        store: String,
+    },
+    PoolPreload {
+        pool: String,
+        template: String,
+    },
+    StoreConnect {
+        store: String,
+        url: String,
+        details: BTreeMap<String, String>,
+    },
+    ObjectFetch {
+        store: String,
+        what: FetchSpec,
+    },
+    ObjectProgress {
+        store: String,
+        object: String,
+    },
+    ObjectCopy {
+        from: String,
+        object: String,
+        to: String,
+    },
     /// Opens the stream of this number from the object's bytes; the answer is how many there are.
-    ObjectOpen { store: String, object: String, stream: u64 },
-    ObjectStage { store: String, object: String },
-    ObjectSettle { store: String, object: String },
-    TemplateFromSnapshot { store: String, template: String, snapshot: String },
-    ObjectDelete { store: String, object: String },
+    ObjectOpen {
+        store: String,
+        object: String,
+        stream: u64,
+    },
+    ObjectStage {
+        store: String,
+        object: String,
+    },
+    ObjectSettle {
+        store: String,
+        object: String,
+    },
+    TemplateFromSnapshot {
+        store: String,
+        template: String,
+        snapshot: String,
+    },
+    ObjectDelete {
+        store: String,
+        object: String,
+    },
     /// An agent's question: a fresh certificate for a new key; the answer is the certificate in PEM.
-    Renew { request: String },
+    Renew {
+        request: String,
+    },
 }
 
 /// For what only looks or tells.
@@ -179,9 +336,7 @@ impl Ask {
             Self::VmStop { host, vm, mode } => value(h.stop(&host, &vm, mode).await),
             Self::VmReboot { host, vm } => value(h.reboot(&host, &vm).await),
             Self::VmMigrate { from, to, vm } => value(h.migrate(&from, &to, &vm).await),
-            Self::VmMigrateDisks { from, to, vm, disks } => {
-                value(h.migrate_with_disks(&from, &to, &vm, &disks).await)
-            }
+            Self::VmMigrateDisks { from, to, vm, disks } => value(h.migrate_with_disks(&from, &to, &vm, &disks).await),
             Self::VmScale { host, vm } => value(h.scale(&host, &vm).await),
             Self::NicPlug { host, vm, nic } => value(h.plug(&host, &vm, &nic).await),
             Self::NicUnplug { host, vm, nic } => value(h.unplug(&host, &vm, &nic).await),
@@ -221,9 +376,7 @@ impl Ask {
             Self::ObjectCopy { from, object, to } => value(s.copy(&from, &object, &to).await),
             Self::ObjectStage { store, object } => value(s.stage(&store, &object).await),
             Self::ObjectSettle { store, object } => value(s.settle(&store, &object).await),
-            Self::TemplateFromSnapshot { store, template, snapshot } => {
-                value(s.template_from_snapshot(&store, &template, &snapshot).await)
-            }
+            Self::TemplateFromSnapshot { store, template, snapshot } => value(s.template_from_snapshot(&store, &template, &snapshot).await),
             Self::ObjectDelete { store, object } => value(s.delete(&store, &object).await),
             Self::Screen { .. } | Self::ObjectOpen { .. } | Self::Networks | Self::Renew { .. } => {
                 Err(DriverError::Unsupported("this is not for a driver".into()))

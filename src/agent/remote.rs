@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use stratus_drivers::{
     ByteStream, DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules, NicSpec,
-    ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts, VmFigures,
+    VmReport, VmSnapshotSpec, VmSpec,
 };
 
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf};

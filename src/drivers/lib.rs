@@ -22,7 +22,9 @@ pub mod conformance;
 
 pub use agents::{Agents, Invitation};
 pub use error::DriverError;
-pub use host::{ByteStream, Bytes, DiskSpec, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec};
+pub use host::{
+    ByteStream, Bytes, DiskSpec, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+};
 pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};
 pub use registry::Registry;
 pub use secret::Secret;

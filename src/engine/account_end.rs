@@ -9,9 +9,9 @@ use crate::{Call, Engine, JobDraft, Topic};
 use std::time::Duration;
 use stratus_model::{AccountType, Error, Kind, Result, VmState};
 use stratus_store::{
-    Account, AffinityGroup, Dedication, GuestVlanRange, InstanceGroup, IpAddress, IpRange, Job, Network, Project, ProjectInvitation, ProjectMember, Query,
-    ResourceCount, ResourceDetail, SecurityGroup, SecurityGroupRule, Setting, Snapshot, SshKeyPair, Table, Tag, Template, Tx, User, Vm,
-    Volume,
+    Account, AffinityGroup, Dedication, GuestVlanRange, InstanceGroup, IpAddress, IpRange, Job, Network, Project, ProjectInvitation,
+    ProjectMember, Query, ResourceCount, ResourceDetail, SecurityGroup, SecurityGroupRule, Setting, Snapshot, SshKeyPair, Table, Tag,
+    Template, Tx, User, Vm, Volume,
 };
 
 /// How long one VM's job may take before the clean-up goes on without it, to be tried again.

@@ -39,7 +39,8 @@ impl Engine {
             None => {
                 let (certificate, key) = make()?;
                 let key_sealed = self.sealer.seal(&key)?;
-                let row = AgentAuthority { name: AUTHORITY.into(), certificate, key_sealed, created: self.clock.now(), ..Default::default() };
+                let row =
+                    AgentAuthority { name: AUTHORITY.into(), certificate, key_sealed, created: self.clock.now(), ..Default::default() };
                 match self.db.write(move |tx| Box::pin(async move { tx.insert(&mut row.clone()).await })).await {
                     // Another server was first: its authority is ours.
                     Ok(_) | Err(Error::Raced(_)) => {}
@@ -98,8 +99,7 @@ impl Engine {
     /// Uses a token up for a certificate; false when another one was quicker.
     pub async fn agent_enrolled(&self, token_hash: &str, fingerprint: &str, good_until: Micros) -> Result<bool> {
         let q = Query::live().eq("token_hash", token_hash).at_least("token_until", self.clock.now());
-        let set =
-            vec![("token_hash", Value::Null), ("fingerprint", fingerprint.into()), ("good_until", good_until.into())];
+        let set = vec![("token_hash", Value::Null), ("fingerprint", fingerprint.into()), ("good_until", good_until.into())];
         Ok(self.db.write(move |tx| Box::pin(async move { tx.update::<Agent>(q.clone(), set.clone()).await })).await? == 1)
     }
 
@@ -135,11 +135,7 @@ impl Engine {
     pub async fn agent_arrived(self: &Arc<Self>, uuid: &str, hello: AgentHello) -> Result<()> {
         let call = self.system_call("HOST.RECONNECT").await?;
         let now = self.clock.now();
-        let set = vec![
-            ("version", hello.version.as_str().into()),
-            ("address", hello.address.as_str().into()),
-            ("connected", now.into()),
-        ];
+        let set = vec![("version", hello.version.as_str().into()), ("address", hello.address.as_str().into()), ("connected", now.into())];
         let mine = Query::live().eq("uuid", uuid);
         self.db.write(move |tx| Box::pin(async move { tx.update::<Agent>(mine.clone(), set.clone()).await })).await?;
         let host = match self.db.find_one::<Host>(Query::live().eq("uuid", uuid)).await? {
@@ -172,7 +168,8 @@ impl Engine {
     pub(crate) async fn host_equip(&self, host: &Host) {
         let outcome = async {
             let (me, agents) = ([host.uuid.clone()], self.agents(&host.hypervisor)?);
-            let pools = Query::live().eq("zone_id", host.zone_id).eq("hypervisor", &host.hypervisor).eq_or_null("cluster_id", host.cluster_id);
+            let pools =
+                Query::live().eq("zone_id", host.zone_id).eq("hypervisor", &host.hypervisor).eq_or_null("cluster_id", host.cluster_id);
             if let Some(driver) = self.drivers.pool(&host.hypervisor) {
                 for pool in self.db.find::<StoragePool>(pools).await? {
                     agents.meant_for(&pool.uuid, &me);

@@ -66,7 +66,8 @@ impl Engine {
 
     /// Hosts that nobody has heard of for too long.
     async fn hosts_silent(self: &Arc<Self>) -> Result<u64> {
-        let silent = || Query::live().within("state", ["Up", "Disconnected"]).at_most("last_ping", self.clock.now() - crate::alert::SILENCE);
+        let silent =
+            || Query::live().within("state", ["Up", "Disconnected"]).at_most("last_ping", self.clock.now() - crate::alert::SILENCE);
         let hosts = self.db.find::<Host>(silent()).await?;
         for host in &hosts {
             let call = self.system_call("HOST.RECONNECT").await?;

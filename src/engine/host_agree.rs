@@ -168,9 +168,9 @@ impl Engine {
         let topic = crate::vm::topic(vm);
         self.db
             .write(move |tx| {
-                Box::pin(async move {
-                    call.write_event(tx, "VM.STOP", Level::Warn, "Completed", topic, why.clone(), None).await.map(|_| true)
-                })
+                Box::pin(
+                    async move { call.write_event(tx, "VM.STOP", Level::Warn, "Completed", topic, why.clone(), None).await.map(|_| true) },
+                )
             })
             .await
     }

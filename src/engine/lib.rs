@@ -11,11 +11,11 @@
 //!
 //! The engine names no driver and no door. A door hands over an [`Execute`] so that a job can run a command again after a restart.
 mod access;
-pub mod agent;
 pub mod account;
 mod account_end;
 pub mod addresses;
 pub mod affinity;
+pub mod agent;
 pub mod alert;
 pub mod allocators;
 pub mod bucket;

@@ -85,7 +85,8 @@ impl Engine {
             if nics.get(&r.nic_id).is_none_or(|n| n.removed.is_some()) {
                 found.push(format!("NIC {} is gone and keeps the further address {}", r.nic_id, r.address));
             }
-            let held = addresses.get(&r.ip_address_id).is_some_and(|a| a.state == "Allocated" && a.nic_id.is_none() && a.address == r.address);
+            let held =
+                addresses.get(&r.ip_address_id).is_some_and(|a| a.state == "Allocated" && a.nic_id.is_none() && a.address == r.address);
             if !held || !once.insert(r.ip_address_id) {
                 found.push(format!("further address {} of NIC {} is not that NIC's alone", r.address, r.nic_id));
             }

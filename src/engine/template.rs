@@ -6,7 +6,9 @@ use crate::template_fetch::{DOWNLOADED, counted, topic, waiting};
 use crate::{Call, Engine, ListScope, Listing};
 use std::collections::BTreeMap;
 use stratus_model::{AccountType, Error, Kind, Limit, Result, Role};
-use stratus_store::{Account, ImageStore, OsType, Project, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Vm, Zone};
+use stratus_store::{
+    Account, ImageStore, OsType, Project, Query, Template, TemplatePermission, TemplateStore, Tx, UsageEvent, Value, Vm, Zone,
+};
 use uuid::Uuid;
 
 pub use crate::template_fetch::seed_templates;

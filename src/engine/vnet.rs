@@ -101,7 +101,8 @@ impl Engine {
         places::hold::<PhysicalNetwork>(tx, Kind::PhysicalNetwork, physical.id).await?;
         let (own, others) = dedicated(tx, physical.id, network.account_id).await?;
         let mut taken: BTreeSet<i64> = tx.find::<Vnet>(of_wire()).await?.iter().map(|v| v.number).collect();
-        let common = own.is_empty() || self.settings.scoped("use.system.guest.vlans", "account", network.account_id).as_deref() == Some("true");
+        let common =
+            own.is_empty() || self.settings.scoped("use.system.guest.vlans", "account", network.account_id).as_deref() == Some("true");
         for _ in 0..TRIES {
             let open = || ranges.first_free(|n| taken.contains(&n) || own.holds(n) || others.holds(n));
             let Some(number) = own.first_free(|n| taken.contains(&n)).or_else(|| common.then(open).flatten()) else { break };

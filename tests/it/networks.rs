@@ -308,7 +308,8 @@ async fn portable_ranges_are_kept_apart(c: TestCloud) {
     assert_eq!(ips, ["203.0.113.2", "203.0.113.3", "203.0.113.4"], "all but the gateway");
     assert_eq!(code(make("203.0.113.4", "203.0.113.9").await), 431, "overlaps");
     assert_eq!(code(make("198.51.100.4", "198.51.100.9").await), 431, "outside of the subnet");
-    let public = [("regionid", "1"), ("gateway", "192.168.2.1"), ("netmask", "255.255.255.0"), ("startip", "192.168.2.5"), ("endip", "192.168.2.6")];
+    let public =
+        [("regionid", "1"), ("gateway", "192.168.2.1"), ("netmask", "255.255.255.0"), ("startip", "192.168.2.5"), ("endip", "192.168.2.6")];
     assert_eq!(code(c.try_as(&c.admin, "createPortableIpRange", &public).await), 431, "a zone has these");
     assert_eq!(c.ask("listPortableIpRanges", &[("regionid", "1")]).await["count"], 1);
     assert_eq!(c.ask("listPortableIpRanges", &[("regionid", "2")]).await["count"], Value::Null);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use stratus_drivers::conformance::{
     HostCase, NetworkCase, StorageCase, host_conformance, network_conformance, pool_conformance, store_conformance,
 };
-use stratus_drivers::{DiskRef, DiskSpec, FetchSpec, Host, NetworkSpec, NicSpec, ObjectKind, PrimaryStorage, SecondaryStorage, StoreDetails, VmSpec};
+use stratus_drivers::{
+    DiskRef, DiskSpec, FetchSpec, Host, NetworkSpec, NicSpec, ObjectKind, PrimaryStorage, SecondaryStorage, StoreDetails, VmSpec,
+};
 use stratus_sim::Sim;
 
 const TEMPLATE: &str = "http://example.org/tiny.qcow2";

@@ -5,9 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use stratus_agent::{
-    Admission, Agent, AgentConfig, AgentError, Authority, Door, Drivers, Gate, Hello, Hub, Issued, Token, fingerprint,
-};
+use stratus_agent::{Admission, Agent, AgentConfig, AgentError, Authority, Door, Drivers, Gate, Hello, Hub, Issued, Token, fingerprint};
 use stratus_sim::Sim;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
