@@ -207,7 +207,20 @@ fn starts() {
         let dir = TempDir::new().unwrap();
         let since = Instant::now();
         let mut child = server::stratus()
-            .args(["serve", "--simulate", "none", "--native-port", "0", "--aws-port", "0", "--integration-port", "0", "--agent-port", "off", "--data-dir"])
+            .args([
+                "serve",
+                "--simulate",
+                "none",
+                "--native-port",
+                "0",
+                "--aws-port",
+                "0",
+                "--integration-port",
+                "0",
+                "--agent-port",
+                "off",
+                "--data-dir",
+            ])
             .arg(dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -79,7 +79,8 @@ impl Cloud {
     }
     async fn run(&self, count: usize) {
         let image = &self.image;
-        let body = format!("Action=RunInstances&Version=2016-11-15&ImageId={image}&InstanceType=m1.small&MinCount={count}&MaxCount={count}");
+        let body =
+            format!("Action=RunInstances&Version=2016-11-15&ImageId={image}&InstanceType=m1.small&MinCount={count}&MaxCount={count}");
         self.call(&body).await;
     }
 }
@@ -234,7 +235,13 @@ async fn main() {
             c.describe().await;
         })
         .await;
-        println!("    stratus {:.0} MiB resident, {:.0} at most; ministack {:.0}, {:.0}", memory(pid)[0], memory(pid)[1], memory(other.pid)[0], memory(other.pid)[1]);
+        println!(
+            "    stratus {:.0} MiB resident, {:.0} at most; ministack {:.0}, {:.0}",
+            memory(pid)[0],
+            memory(pid)[1],
+            memory(other.pid)[0],
+            memory(other.pid)[1]
+        );
     }
     compare("DescribeInstances, a page of 1,000 of 10,000", clouds, 1, ROUNDS, async |c| {
         c.call("Action=DescribeInstances&Version=2016-11-15&MaxResults=1000").await;

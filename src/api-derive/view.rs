@@ -6,18 +6,15 @@ use syn::{DeriveInput, Error, Result};
 
 pub fn expand(input: DeriveInput) -> Result<TokenStream> {
     let ty = &input.ident;
-    let (mut metas, mut writes) = (Vec::new(), Vec::new());
+    let (mut metas, mut writes, mut trees) = (Vec::new(), Vec::new(), Vec::new());
     for f in fields(&input)? {
         let words = Words::of(&f.attrs, "view")?;
         words.only(&["name", "kind", "since", "flatten"], f.span())?;
         let (Some(ident), fty) = (f.ident.clone(), &f.ty) else { continue };
         if words.has("flatten") {
             metas.push(quote!(all.extend(<#fty as crate::declare::Record>::fields());));
-            writes.push(quote!(
-                for (name, value) in crate::declare::entries(&self.#ident).map_err(serde::ser::Error::custom)? {
-                    serde::ser::SerializeMap::serialize_entry(&mut map, &name, &value)?;
-                }
-            ));
+            writes.push(quote!(crate::declare::Record::entries(&self.#ident, to);));
+            trees.push(quote!(if let serde_json::Value::Object(inner) = crate::declare::Record::tree(&self.#ident) { map.extend(inner); }));
             continue;
         }
         let (name, description) = (wire_name(f, &words)?, doc(&f.attrs));
@@ -31,8 +28,15 @@ pub fn expand(input: DeriveInput) -> Result<TokenStream> {
         metas.push(quote!(all.push(crate::declare::FieldMeta {
             name: #name, description: #description, kind: #kind, fields: <#fty as crate::declare::Shown>::fields,
         });));
+        let key = format!(",\"{name}\":");
         writes.push(quote!(
-            if !crate::declare::Shown::absent(&self.#ident) { serde::ser::SerializeMap::serialize_entry(&mut map, #name, &self.#ident)?; }
+            if !crate::declare::Shown::absent(&self.#ident) {
+                to.extend_from_slice(#key.as_bytes());
+                crate::declare::Shown::json(&self.#ident, to);
+            }
+        ));
+        trees.push(quote!(
+            if !crate::declare::Shown::absent(&self.#ident) { map.insert(#name.into(), crate::declare::Shown::tree(&self.#ident)); }
         ));
     }
     Ok(quote! {
@@ -42,12 +46,13 @@ pub fn expand(input: DeriveInput) -> Result<TokenStream> {
                 #(#metas)*
                 all
             }
-        }
-        impl serde::Serialize for #ty {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-                let mut map = to.serialize_map(None)?;
+            fn entries(&self, to: &mut Vec<u8>) {
                 #(#writes)*
-                serde::ser::SerializeMap::end(map)
+            }
+            fn tree(&self) -> serde_json::Value {
+                let mut map = serde_json::Map::new();
+                #(#trees)*
+                serde_json::Value::Object(map)
             }
         }
     })

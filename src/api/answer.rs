@@ -1,9 +1,10 @@
 //! A command's answer and how it is written in JSON; XML is in `xml.rs`. The spacing is the original's (catalog/README.md "JSON").
-use serde::Serialize;
+use crate::declare::Record;
 use serde_json::{Map, Value};
+use stratus_model::json::{push_number, push_text};
 use stratus_model::{Error, Result};
 
-type Item = Box<dyn erased_serde::Serialize + Send + Sync>;
+type Item = Box<dyn Record>;
 
 enum Body {
     List { count: Option<i64>, items: Vec<Item> },
@@ -17,15 +18,15 @@ pub struct Answer(Body);
 
 impl Answer {
     /// A page of a list; `count` is how many there are in all.
-    pub fn list<V: Serialize + Send + Sync + 'static>(count: i64, views: Vec<V>) -> Self {
+    pub fn list<V: Record + 'static>(count: i64, views: Vec<V>) -> Self {
         Self(Body::List { count: Some(count), items: views.into_iter().map(|v| Box::new(v) as Item).collect() })
     }
     /// One thing under the answer's key.
-    pub fn one<V: Serialize + Send + Sync + 'static>(view: V) -> Self {
+    pub fn one<V: Record + 'static>(view: V) -> Self {
         Self(Body::One(Box::new(view)))
     }
     /// A record whose fields stand in the response itself.
-    pub fn inline<V: Serialize + Send + Sync + 'static>(view: V) -> Self {
+    pub fn inline<V: Record + 'static>(view: V) -> Self {
         Self(Body::Inline(Box::new(view)))
     }
     /// Done, nothing to show.
@@ -36,37 +37,56 @@ impl Answer {
     /// The whole document in JSON. `key` names the object or the list's elements.
     pub fn json(&self, wrapper: &str, key: Option<&str>) -> Result<String> {
         let key = key.unwrap_or("object");
-        let mut out = format!("{{ {} : ", Value::from(wrapper));
+        let mut out = Vec::with_capacity(self.length());
+        out.extend_from_slice(b"{ ");
+        push_text(&mut out, wrapper);
+        out.extend_from_slice(b" : ");
         match &self.0 {
-            Body::List { count: Some(0), .. } => out.push_str("{ } }"),
-            Body::List { count: None, items } if items.is_empty() => out.push_str("{ } }"),
-            Body::List { count: Some(n), items } if items.is_empty() => out.push_str(&format!("{{ \"count\":{n} }} }}")),
+            Body::List { count: Some(0) | None, items } if items.is_empty() => out.extend_from_slice(b"{ } }"),
+            Body::List { count: Some(n), items } if items.is_empty() => {
+                out.extend_from_slice(b"{ \"count\":");
+                push_number(&mut out, *n);
+                out.extend_from_slice(b" } }");
+            }
             Body::List { count, items } => {
-                out.push_str("{ ");
+                out.extend_from_slice(b"{ ");
                 if let Some(n) = count {
-                    out.push_str(&format!("\"count\":{n} ,"));
+                    out.extend_from_slice(b"\"count\":");
+                    push_number(&mut out, *n);
+                    out.extend_from_slice(b" ,");
                 }
-                out.push_str(&format!("{} : [  ", Value::from(key)));
+                push_text(&mut out, key);
+                out.extend_from_slice(b" : [  ");
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
-                        out.push_str(", ");
+                        out.extend_from_slice(b", ");
                     }
-                    push(&mut out, item)?;
+                    item.json(&mut out);
                 }
-                out.push_str(" ] } }");
+                out.extend_from_slice(b" ] } }");
             }
             Body::One(item) => {
-                out.push_str(&format!(" {{ {} : ", Value::from(key)));
-                push(&mut out, item)?;
-                out.push_str(" }  }");
+                out.extend_from_slice(b" { ");
+                push_text(&mut out, key);
+                out.extend_from_slice(b" : ");
+                item.json(&mut out);
+                out.extend_from_slice(b" }  }");
             }
             Body::Inline(item) => {
-                push(&mut out, item)?;
-                out.push_str(" }");
+                item.json(&mut out);
+                out.extend_from_slice(b" }");
             }
-            Body::Success => out.push_str("{ \"success\" : \"true\"}  }"),
+            Body::Success => out.extend_from_slice(b"{ \"success\" : \"true\"}  }"),
         }
-        Ok(out)
+        String::from_utf8(out).map_err(Error::internal)
+    }
+
+    /// About how many bytes it will be, so that a long page is not moved while it grows.
+    fn length(&self) -> usize {
+        match &self.0 {
+            Body::List { items, .. } => 256 + 2048 * items.len(),
+            _ => 2048,
+        }
     }
 
     /// What stands under the response's key, as a tree: for XML and for other doors.
@@ -79,13 +99,13 @@ impl Answer {
                     map.insert("count".into(), n.into());
                 }
                 if !items.is_empty() {
-                    map.insert(key.into(), items.iter().map(value).collect::<Result<Vec<_>>>()?.into());
+                    map.insert(key.into(), items.iter().map(|i| i.tree()).collect::<Vec<_>>().into());
                 }
             }
             Body::One(item) => {
-                map.insert(key.into(), value(item)?);
+                map.insert(key.into(), item.tree());
             }
-            Body::Inline(item) => return value(item),
+            Body::Inline(item) => return Ok(item.tree()),
             Body::Success => {
                 map.insert("success".into(), "true".into());
             }
@@ -102,33 +122,23 @@ impl Answer {
     }
 }
 
-fn push(out: &mut String, item: &Item) -> Result<()> {
-    let bytes = serde_json::to_string(item.as_ref()).map_err(Error::internal)?;
-    out.push_str(&bytes);
-    Ok(())
-}
-
-fn value(item: &Item) -> Result<Value> {
-    serde_json::to_value(item.as_ref()).map_err(Error::internal)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
-    #[derive(Serialize)]
-    struct Z {
-        id: &'static str,
+    fn z(id: &str) -> Value {
+        json!({ "id": id })
     }
 
     #[test]
     fn json_is_spaced_as_the_original_does() {
-        let list = Answer::list(2, vec![Z { id: "a" }, Z { id: "b" }]);
+        let list = Answer::list(2, vec![z("a"), z("b")]);
         let want = r#"{ "listzonesresponse" : { "count":2 ,"zone" : [  {"id":"a"}, {"id":"b"} ] } }"#;
         assert_eq!(list.json("listzonesresponse", Some("zone")).expect("json"), want);
-        assert_eq!(Answer::list(0, Vec::<Z>::new()).json("x", Some("zone")).expect("json"), r#"{ "x" : { } }"#);
-        assert_eq!(Answer::list(9, Vec::<Z>::new()).json("x", Some("zone")).expect("json"), r#"{ "x" : { "count":9 } }"#);
-        assert_eq!(Answer::one(Z { id: "a" }).json("x", Some("zone")).expect("json"), r#"{ "x" :  { "zone" : {"id":"a"} }  }"#);
+        assert_eq!(Answer::list(0, Vec::<Value>::new()).json("x", Some("zone")).expect("json"), r#"{ "x" : { } }"#);
+        assert_eq!(Answer::list(9, Vec::<Value>::new()).json("x", Some("zone")).expect("json"), r#"{ "x" : { "count":9 } }"#);
+        assert_eq!(Answer::one(z("a")).json("x", Some("zone")).expect("json"), r#"{ "x" :  { "zone" : {"id":"a"} }  }"#);
         assert_eq!(Answer::success().json("x", None).expect("json"), r#"{ "x" : { "success" : "true"}  }"#);
         assert_eq!(Answer::success().job_result(None).expect("json"), r#"{"success":true}"#);
     }

@@ -1,10 +1,12 @@
 //! What a declaration is: the traits that the derive macros implement and the registry reads.
 use crate::answer::Answer;
 use crate::request::Given;
-use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stratus_engine::{Call, JobDraft, Topic};
 use stratus_model::Result;
+use stratus_model::json::{push_number, push_text};
 use stratus_store::{Boxed, Job};
 
 /// A parameter as `listApis` shows it and the parser takes it.
@@ -139,21 +141,50 @@ pub trait AsTopic {
     fn topic(&self) -> Topic;
 }
 
-/// A record of an answer.
-pub trait Record: Serialize {
-    fn fields() -> Vec<FieldMeta>;
+/// A record of an answer. It writes itself in JSON, byte by byte, because pages are long; other forms are made of its tree.
+pub trait Record: Send + Sync {
+    fn fields() -> Vec<FieldMeta>
+    where
+        Self: Sized;
+    /// Writes each field as `,"name":value`.
+    fn entries(&self, to: &mut Vec<u8>);
+    /// Writes it whole.
+    fn json(&self, to: &mut Vec<u8>) {
+        let start = to.len();
+        self.entries(to);
+        match to.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => to.push(b'{'),
+        }
+        to.push(b'}');
+    }
+    /// The same as a value.
+    fn tree(&self) -> Value;
 }
 
-/// The fields of a record, for one that has them among its own.
-pub fn entries<T: Record>(record: &T) -> serde_json::Result<serde_json::Map<String, serde_json::Value>> {
-    match serde_json::to_value(record)? {
-        serde_json::Value::Object(map) => Ok(map),
-        _ => Ok(serde_json::Map::new()),
+/// What is no declared record: its entries are those of the object that it is.
+impl Record for Value {
+    fn fields() -> Vec<FieldMeta> {
+        Vec::new()
+    }
+    fn entries(&self, to: &mut Vec<u8>) {
+        for (name, value) in self.as_object().into_iter().flatten() {
+            to.push(b',');
+            push_text(to, name);
+            to.push(b':');
+            Shown::json(value, to);
+        }
+    }
+    fn json(&self, to: &mut Vec<u8>) {
+        Shown::json(self, to);
+    }
+    fn tree(&self) -> Value {
+        self.clone()
     }
 }
 
 /// A type that a field can have.
-pub trait Shown: Serialize {
+pub trait Shown {
     const KIND: &'static str;
     fn fields() -> Vec<FieldMeta> {
         Vec::new()
@@ -162,12 +193,47 @@ pub trait Shown: Serialize {
     fn absent(&self) -> bool {
         false
     }
+    /// Writes it in JSON.
+    fn json(&self, to: &mut Vec<u8>);
+    /// The same as a value.
+    fn tree(&self) -> Value;
 }
 
 macro_rules! shown {
-    ($($t:ty => $k:literal),*) => { $(impl Shown for $t { const KIND: &'static str = $k; })* };
+    ($($t:ty, $k:literal, $json:expr, $tree:expr;)*) => { $(impl Shown for $t {
+        const KIND: &'static str = $k;
+        fn json(&self, to: &mut Vec<u8>) {
+            let write: fn(&Self, &mut Vec<u8>) = $json;
+            write(self, to);
+        }
+        fn tree(&self) -> Value {
+            let tree: fn(&Self) -> Value = $tree;
+            tree(self)
+        }
+    })* };
 }
-shown!(String => "string", i64 => "long", i32 => "integer", bool => "boolean", f64 => "float", BTreeMap<String, String> => "map", serde_json::Value => "object", crate::params::Date => "date");
+shown! {
+    String, "string", |v, to| push_text(to, v), |v| v.as_str().into();
+    Name, "string", |v, to| push_text(to, &v.0), |v| (&*v.0).into();
+    i64, "long", |v, to| push_number(to, *v), |v| (*v).into();
+    i32, "integer", |v, to| push_number(to, (*v).into()), |v| (*v).into();
+    bool, "boolean", |v, to| to.extend_from_slice(if *v { b"true" } else { b"false" }), |v| (*v).into();
+    f64, "float", |v, to| to.extend_from_slice(Value::from(*v).to_string().as_bytes()), |v| (*v).into();
+    BTreeMap<String, String>, "map", |v, to| Shown::json(&Shown::tree(v), to),
+        |v| v.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect::<serde_json::Map<_, _>>().into();
+    Value, "object", |v, to| to.extend_from_slice(v.to_string().as_bytes()), |v| v.clone();
+    crate::params::Date, "date", |v, to| push_text(to, &stratus_model::format_date(v.0)), |v| stratus_model::format_date(v.0).into();
+    Texts, "list", |v, to| Shown::json(&Shown::tree(v), to), |v| v.0.iter().map(|t| Value::from(t.as_str())).collect::<Vec<_>>().into();
+}
+
+/// A text that many records of a page have in common: the name of their zone, their template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(Arc<str>);
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
 
 impl<T: Shown> Shown for Option<T> {
     const KIND: &'static str = T::KIND;
@@ -177,16 +243,47 @@ impl<T: Shown> Shown for Option<T> {
     fn absent(&self) -> bool {
         self.as_ref().is_none_or(Shown::absent)
     }
+    fn json(&self, to: &mut Vec<u8>) {
+        match self {
+            Some(v) => v.json(to),
+            None => to.extend_from_slice(b"null"),
+        }
+    }
+    fn tree(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Shown::tree)
+    }
 }
 impl<T: Record> Shown for Vec<T> {
     const KIND: &'static str = "list";
     fn fields() -> Vec<FieldMeta> {
         T::fields()
     }
+    fn json(&self, to: &mut Vec<u8>) {
+        to.push(b'[');
+        for (i, record) in self.iter().enumerate() {
+            if i > 0 {
+                to.push(b',');
+            }
+            record.json(to);
+        }
+        to.push(b']');
+    }
+    fn tree(&self) -> Value {
+        self.iter().map(Record::tree).collect::<Vec<_>>().into()
+    }
+}
+/// A record that many others of a page show: the group of all those machines.
+impl<T: Record> Record for Arc<T> {
+    fn fields() -> Vec<FieldMeta> {
+        T::fields()
+    }
+    fn entries(&self, to: &mut Vec<u8>) {
+        (**self).entries(to);
+    }
+    fn tree(&self) -> Value {
+        (**self).tree()
+    }
 }
 /// Plain texts in a list.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Texts(pub Vec<String>);
-impl Shown for Texts {
-    const KIND: &'static str = "list";
-}

@@ -4,18 +4,12 @@ use crate::request::Given;
 use crate::resolve::Ref;
 use std::collections::BTreeMap;
 use stratus_engine::{Call, ListScope, ProjectChoice, ScopeRequest};
-use stratus_model::{Error, Micros, Result, format_date, parse_date};
+use stratus_model::{Error, Micros, Result, parse_date};
 use stratus_store::{Domain, Project};
 
 /// A time: taken as a date or date with time, printed as `2013-01-01T00:00:00+0000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Date(pub Micros);
-
-impl serde::Serialize for Date {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        to.serialize_str(&format_date(self.0))
-    }
-}
 
 fn text(given: &mut Given, name: &'static str, length: usize) -> Result<Option<String>> {
     match given.take(name) {

@@ -1,7 +1,7 @@
 use crate::auth::Arrived;
+use crate::mapping::answer::Content;
 use crate::mapping::{Action, Mappings, Run, Wire};
 use crate::native::Permit;
-use crate::mapping::answer::Content;
 use crate::run::Pieces;
 use crate::tree::{self, Document, Node, Tag};
 use crate::{Cx, Fault, Input, Names, Native, Outcome, Version, run, sts};

@@ -28,7 +28,8 @@ impl Names {
         }
         let wanted = std::mem::take(&mut self.wanted);
         let kinds: Vec<&'static str> = wanted.keys().copied().collect();
-        let mut found = engine.ec2_names(wanted.into_iter().map(|(k, uuids)| (k.to_owned(), uuids.into_iter().collect())).collect()).await?;
+        let mut found =
+            engine.ec2_names(wanted.into_iter().map(|(k, uuids)| (k.to_owned(), uuids.into_iter().collect())).collect()).await?;
         for kind in kinds {
             self.known.entry(kind).or_default().extend(found.remove(kind).unwrap_or_default());
         }

@@ -1,7 +1,7 @@
 //! Who may see and touch what. A user: the own account's things. A domain administrator: those of the domain and below. Root: all.
 use crate::Call;
 use stratus_model::{AccountType, Error, Kind, Result, Role};
-use stratus_store::{Account, Domain, Project, ProjectMember, Query, Table};
+use stratus_store::{Account, Db, Domain, Project, ProjectMember, Query, Table};
 
 /// A row that belongs to an account.
 pub trait Owned: Table {
@@ -129,6 +129,14 @@ pub struct Listing<T> {
     pub rows: Vec<T>,
     /// All that fit, not only the page.
     pub count: i64,
+}
+
+impl<T: Table> Listing<T> {
+    /// A page of what fits a query: first row and number of rows.
+    pub async fn of(db: &Db, q: Query, page: (i64, i64)) -> Result<Self> {
+        let (rows, count) = db.list(q, page).await?;
+        Ok(Self { rows, count })
+    }
 }
 
 impl<T> Listing<T> {

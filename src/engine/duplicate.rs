@@ -85,7 +85,8 @@ impl Engine {
                     for place in places {
                         let (store_id, zone_id) = (place.store_id, place.zone_id);
                         let state = MAKING.into();
-                        let mut at = TemplateStore { template_id: t.id, store_id, zone_id, state, created: t.created, ..Default::default() };
+                        let mut at =
+                            TemplateStore { template_id: t.id, store_id, zone_id, state, created: t.created, ..Default::default() };
                         tx.insert(&mut at).await?;
                     }
                     let job = draft.insert(tx, &call, topic(&t)).await?;

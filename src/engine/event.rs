@@ -78,8 +78,7 @@ impl Engine {
         if let Some(text) = &f.keyword {
             q = q.holds(&["event_type", "level", "description"], text);
         }
-        let count = self.db.count::<Event>(q.clone()).await?;
-        Ok(Listing { count, rows: self.db.find(q.latest("id").page(f.page.0, f.page.1)).await? })
+        Listing::of(&self.db, q.latest("id"), f.page).await
     }
 
     /// What answers show beside these events.

@@ -50,7 +50,7 @@ impl Engine {
         if let Some(text) = &f.keyword {
             q = q.holds(&["command"], text);
         }
-        Ok(Listing { count: self.db.count::<Job>(q.clone()).await?, rows: self.db.find(q.page(f.page.0, f.page.1)).await? })
+        Listing::of(&self.db, q, f.page).await
     }
 
     /// What answers show beside these jobs.

@@ -155,17 +155,7 @@ impl Engine {
         if ask.zone.allocation_state != "Enabled" && !call.caller.is_root() {
             return Err(Error::Denied(format!("zone {} is not enabled", ask.zone.name)));
         }
-        if let Some(domain) = ask.zone.domain_id
-            && !call.caller.is_root()
-            && !self
-                .db
-                .must::<stratus_store::Domain>(ask.owner.domain_id)
-                .await?
-                .path
-                .starts_with(&self.db.must::<stratus_store::Domain>(domain).await?.path)
-        {
-            return Err(Error::not_found(Kind::Zone, ask.zone.uuid));
-        }
+        call.zone_for(&ask.zone, &ask.owner).await?;
         self.template_usable(call, &ask.template, ask.zone.id).await?;
         if ask.template.is_iso {
             self.bootable_iso(&mut ask)?;
@@ -307,11 +297,7 @@ impl Engine {
 
     /// A page of VMs.
     pub async fn vm_list(&self, filter: VmFilter) -> Result<Listing<Vm>> {
-        let q = filter.scope.apply(filter.query);
-        let rows = self.db.find::<Vm>(q.clone().page(filter.range.0, filter.range.1)).await?;
-        let whole = filter.range.0 == 0 && (rows.len() as i64) < filter.range.1;
-        let count = if whole { rows.len() as i64 } else { self.db.count::<Vm>(q).await? };
-        Ok(Listing { rows, count })
+        Listing::of(&self.db, filter.scope.apply(filter.query), filter.range).await
     }
 
     /// Changes what may change while a VM runs.

@@ -51,6 +51,7 @@ impl Engine {
         if ask.name.trim().is_empty() {
             return Err(Error::invalid("name", "must not be empty"));
         }
+        call.zone_for(&ask.zone, &ask.owner).await?;
         if let Some(d) = &ask.disk
             && !self.disk_offering_visible(call, d).await?
         {
@@ -115,9 +116,7 @@ impl Engine {
 
     /// A page of volumes.
     pub async fn volume_list(&self, scope: ListScope, query: Query, range: (i64, i64)) -> Result<Listing<Volume>> {
-        let q = scope.apply(query);
-        let count = self.db.count::<Volume>(q.clone()).await?;
-        Ok(Listing { rows: self.db.find(q.page(range.0, range.1)).await?, count })
+        Listing::of(&self.db, scope.apply(query), range).await
     }
 
     /// Attaches a volume to a VM: a claim on the device number first, then the disk on the pool, then the running VM.

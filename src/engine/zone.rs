@@ -4,8 +4,8 @@ use crate::{Call, Engine, Listing, Topic};
 use std::collections::BTreeMap;
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{
-    Cluster, Detail, Domain, Host, ImageStore, Network, PhysicalNetwork, Pod, Query, StoragePool, Table as _, Tag, Tx, Value, Vm, Volume,
-    Zone,
+    Account, Cluster, Detail, Domain, Host, ImageStore, Network, PhysicalNetwork, Pod, Query, StoragePool, Table as _, Tag, Tx, Value, Vm,
+    Volume, Zone,
 };
 use uuid::Uuid;
 
@@ -287,6 +287,16 @@ impl Call {
             Some(_) if self.caller.is_root() => true,
             Some(d) => self.zone_domains().await?.contains(&d),
         })
+    }
+
+    /// Refuses a private zone to an owner outside of its domain, as if the zone were not there; root administrators may anywhere.
+    pub async fn zone_for(&self, zone: &Zone, owner: &Account) -> Result<()> {
+        let Some(private) = zone.domain_id.filter(|_| !self.caller.is_root()) else { return Ok(()) };
+        let path = self.db.must::<Domain>(private).await?.path;
+        match self.db.must::<Domain>(owner.domain_id).await?.path.starts_with(&path) {
+            true => Ok(()),
+            false => Err(Error::not_found(Kind::Zone, zone.uuid.as_str())),
+        }
     }
 }
 

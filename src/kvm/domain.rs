@@ -79,9 +79,7 @@ pub(crate) fn nic_xml(prefix: &str, nic: &NicSpec, bridge: &str) -> String {
 /// The drive's element, with something in it or not.
 pub(crate) fn drive_xml(iso: Option<&Path>) -> String {
     let source = iso.map(|file| format!("<source file='{}'/>", escaped(&file.to_string_lossy()))).unwrap_or_default();
-    format!(
-        "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>{source}<target dev='hdc' bus='ide'/><readonly/></disk>"
-    )
+    format!("<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>{source}<target dev='hdc' bus='ide'/><readonly/></disk>")
 }
 
 /// The uuid that the guest sees: the VM's own, or one made of its name when that is none.
@@ -117,7 +115,11 @@ pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, Drive
         ("kvm", "<cpu mode='host-passthrough' check='none'/>", "")
     } else {
         // QEMU's cache of translated code is a gigabyte otherwise, for each VM.
-        ("qemu", "<cpu mode='custom' match='exact' check='none'><model fallback='forbid'>qemu64</model></cpu>", "<tcg><tb-cache unit='MiB'>64</tb-cache></tcg>")
+        (
+            "qemu",
+            "<cpu mode='custom' match='exact' check='none'><model fallback='forbid'>qemu64</model></cpu>",
+            "<tcg><tb-cache unit='MiB'>64</tb-cache></tcg>",
+        )
     };
     let mut devices = String::new();
     for (disk, file) in vm.disks.iter().zip(&frame.disks) {
@@ -145,8 +147,7 @@ pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, Drive
          <graphics type='vnc' socket='{screen}'/><video><model type='vga'/></video>\
          <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>\
          <memballoon model='virtio'><stats period='5'/></memballoon></devices></domain>",
-        vm.memory_mb,
-        vm.cpus,
+        vm.memory_mb, vm.cpus,
     ))
 }
 

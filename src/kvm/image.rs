@@ -215,9 +215,7 @@ pub(crate) fn identity(raw: &Path) -> Result<String, DriverError> {
 }
 
 /// Runs what blocks elsewhere.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DriverError> + Send + 'static,
-) -> Result<T, DriverError> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DriverError> + Send + 'static) -> Result<T, DriverError> {
     tokio::task::spawn_blocking(work).await.map_err(|e| DriverError::Failed(e.to_string()))?
 }
 

@@ -96,8 +96,7 @@ impl Kvm {
         let answer: serde_json::Value = serde_json::from_str(&text).map_err(|e| DriverError::Failed(format!("QEMU: {e}")))?;
         let writable = |block: &&serde_json::Value| block["inserted"]["ro"] == false;
         let nodes = answer["return"].as_array().into_iter().flatten().filter(writable).map(|block| &block["inserted"]["node-name"]);
-        let actions: Vec<_> =
-            nodes.map(|node| serde_json::json!({"type": what, "data": {"device": node, "name": name}})).collect();
+        let actions: Vec<_> = nodes.map(|node| serde_json::json!({"type": what, "data": {"device": node, "name": name}})).collect();
         let command = serde_json::json!({"execute": "transaction", "arguments": {"actions": actions}});
         let text = self.virt(async |conn| conn.monitor(domain, &command.to_string(), false).await).await?;
         let answer: serde_json::Value = serde_json::from_str(&text).map_err(|e| DriverError::Failed(format!("QEMU: {e}")))?;

@@ -93,9 +93,7 @@ impl Kvm {
     /// here before its lease did is found by its domain alone.
     async fn guest(&self, network: &str, ip: Ipv4Addr) -> Done<Option<(VmSpec, NicSpec, Option<String>)>> {
         let Some(net) = self.net(network)? else { return Ok(None) };
-        let public = net.public.addresses.iter().find(|public| {
-            public.static_nat.as_ref().is_some_and(|nat| nat.guest.parse() == Ok(ip))
-        });
+        let public = net.public.addresses.iter().find(|public| public.static_nat.as_ref().is_some_and(|nat| nat.guest.parse() == Ok(ip)));
         let public = public.map(|public| public.address.clone());
         if let Some(Lease { nic, vm, .. }) = net.holder(ip) {
             let spec = self.seen(vm).await?.and_then(|seen| seen.spec);

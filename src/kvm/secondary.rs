@@ -117,7 +117,10 @@ impl Kvm {
     pub(crate) fn object(&self, store: &str, object: &str) -> Done<(PathBuf, Object)> {
         let path = self.store(store)?.path.join(plain("an image", object)?);
         let known: Option<Object> = self.objects(store)?.get(object)?;
-        known.filter(|_| path.is_file()).map(|known| (path, known)).ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))
+        known
+            .filter(|_| path.is_file())
+            .map(|known| (path, known))
+            .ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))
     }
 
     /// A template on any store that is connected.

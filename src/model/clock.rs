@@ -46,10 +46,19 @@ impl Clock for SteppedClock {
 
 /// A time as the native API prints it: `2013-01-01T00:00:00+0000` (catalog/README.md, "JSON").
 pub fn format_date(at: Micros) -> String {
-    match jiff::Timestamp::from_microsecond(at) {
-        Ok(t) => t.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string(),
-        Err(_) => String::new(),
+    let Ok(t) = jiff::Timestamp::from_microsecond(at) else { return String::new() };
+    let t = jiff::tz::Offset::UTC.to_datetime(t);
+    // Digit by digit: lists have one or two of these in every row, and a format string costs ten times as much.
+    let mut text = *b"0000-00-00T00:00:00+0000";
+    let parts = [(0, 4, t.year()), (5, 2, t.month().into()), (8, 2, t.day().into())];
+    let parts = parts.into_iter().chain([(11, 2, t.hour().into()), (14, 2, t.minute().into()), (17, 2, t.second().into())]);
+    for (at, digits, mut rest) in parts {
+        for i in (at..at + digits).rev() {
+            text[i] = b'0' + rest.unsigned_abs().rem_euclid(10) as u8;
+            rest /= 10;
+        }
     }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A date as the native API takes it, in UTC: `yyyy-MM-dd`, `yyyy-MM-dd HH:mm:ss` or the ISO form with an offset.

@@ -6,6 +6,7 @@
 mod caller;
 mod clock;
 mod error;
+pub mod json;
 mod kind;
 pub mod net;
 mod schedule;

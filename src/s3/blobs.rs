@@ -7,13 +7,13 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The folder of all files.
 pub struct Blobs {
     root: PathBuf,
-    /// The 256 folders, open, to be fsynced.
-    folders: Vec<File>,
+    /// The 256 folders, open, to be fsynced; each from its first file on, so that a start does not wait for them.
+    folders: Vec<OnceLock<File>>,
     held: Mutex<Held>,
 }
 
@@ -28,14 +28,23 @@ struct Held {
 impl Blobs {
     /// Opens the folder, making it when it is not there.
     pub fn open(root: &Path) -> io::Result<Arc<Self>> {
-        let mut folders = Vec::with_capacity(256);
-        for n in 0..256 {
-            let dir = root.join(format!("{n:02x}"));
-            DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-            folders.push(File::open(&dir)?);
-        }
-        File::open(root)?.sync_all()?;
+        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+        let folders = std::iter::repeat_with(OnceLock::new).take(256).collect();
         Ok(Arc::new(Self { root: root.to_owned(), folders, held: Mutex::default() }))
+    }
+
+    /// The folder of a file, made when it is not there.
+    fn folder(&self, id: &str) -> io::Result<&File> {
+        let n = id.get(..2).and_then(|t| u8::from_str_radix(t, 16).ok()).unwrap_or(0);
+        let known = &self.folders[usize::from(n)];
+        if let Some(folder) = known.get() {
+            return Ok(folder);
+        }
+        let dir = self.root.join(format!("{n:02x}"));
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let folder = File::open(&dir)?;
+        File::open(&self.root)?.sync_all()?;
+        Ok(known.get_or_init(|| folder))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -51,6 +60,7 @@ impl Blobs {
     /// A new file's id and file. It is unlinked again unless [`Fresh::keep`] is called.
     pub fn create(self: &Arc<Self>) -> io::Result<(Fresh, File)> {
         let fresh = self.fresh();
+        self.folder(&fresh.id)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path(&fresh.id))?;
         Ok((fresh, file))
     }
@@ -68,13 +78,13 @@ impl Blobs {
     }
 
     fn sync_folder(&self, id: &str) -> io::Result<()> {
-        let n = id.get(..2).and_then(|t| u8::from_str_radix(t, 16).ok()).unwrap_or(0);
-        self.folders[usize::from(n)].sync_all()
+        self.folder(id)?.sync_all()
     }
 
     /// Another name for the same bytes, durable: what a copy of a whole file costs.
     pub fn link(self: &Arc<Self>, id: &str) -> io::Result<Fresh> {
         let fresh = self.fresh();
+        self.folder(&fresh.id)?;
         std::fs::hard_link(self.path(id), self.path(&fresh.id))?;
         self.sync_folder(&fresh.id)?;
         Ok(fresh)
@@ -118,7 +128,11 @@ impl Blobs {
     pub fn candidates(&self) -> io::Result<Vec<String>> {
         let mut found = Vec::new();
         for n in 0..256 {
-            for entry in std::fs::read_dir(self.root.join(format!("{n:02x}")))? {
+            let folder = match std::fs::read_dir(self.root.join(format!("{n:02x}"))) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            for entry in folder {
                 found.extend(entry?.file_name().to_str().filter(|name| uuid::Uuid::try_parse(name).is_ok()).map(str::to_owned));
             }
         }

@@ -1,3 +1,4 @@
+use crate::lists::{self, Lists};
 use crate::lite::{self, Readers};
 use crate::memory::{Memory, What};
 use crate::tx::{Inner, Tx, my_fetch};
@@ -13,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How often a transaction that lost against another on the same server is tried again.
 const TRIES: usize = 20;
+/// Keys in one statement.
+const MOST_KEYS: usize = 1024;
 /// Keys that are looked up one by one where the table's rows are kept in memory.
 const FEW: usize = 64;
 
@@ -21,6 +24,7 @@ struct Lite {
     readers: Readers,
     queue: mpsc::Sender<Piece>,
     memory: Arc<Memory>,
+    lists: Lists,
 }
 
 #[derive(Clone)]
@@ -50,9 +54,31 @@ impl Lite {
                 What::Query(sql, args) => self.read(sql, args),
                 What::Id(_) => Ok(Vec::new()),
             }),
-            Some(slot) if !Memory::keeps(slot) && self.is_empty::<T>(slot)? => Ok(Vec::new()),
+            Some(slot) if Memory::is_sparse(slot) && self.is_empty::<T>(slot)? => Ok(Vec::new()),
             _ => self.read(&sql, &args),
         }
+    }
+
+    /// A page and the count of a list in the order of its keys.
+    fn list<T: Table>(&self, q: &Query, descending: bool, (offset, limit): (i64, i64)) -> Result<(Vec<T>, i64)> {
+        let ids = self.lists.ids::<T>(&self.memory, q, |q| {
+            let (sql, args) = q.keys::<T>();
+            self.readers.with(|c| {
+                let mut ids = Vec::new();
+                lite::rows(c, &sql, &args, &mut |r| r.get(0).map(|id| ids.push(id)))?;
+                Ok(ids)
+            })
+        })?;
+        let count = ids.len() as i64;
+        let mut rows = Vec::new();
+        for chunk in lists::page(&ids, descending, offset, limit).chunks(MOST_KEYS) {
+            let (sql, args) = Query::all().within("id", chunk.iter().copied()).select::<T>();
+            rows.extend(self.read::<T>(&sql, &args)?);
+        }
+        if descending {
+            rows.reverse();
+        }
+        Ok((rows, count))
     }
 
     fn is_empty<T: Table>(&self, slot: usize) -> Result<bool> {
@@ -88,7 +114,7 @@ impl Db {
             writer::serve(connection, work, kept);
         };
         std::thread::Builder::new().name("store-writer".into()).spawn(serve).map_err(Error::internal)?;
-        Ok(Self(Engine::Lite(Arc::new(Lite { readers: Readers::new(file), queue, memory }))))
+        Ok(Self(Engine::Lite(Arc::new(Lite { readers: Readers::new(file), queue, memory, lists: Lists::default() }))))
     }
     /// Connects to a MySQL-protocol server (`mysql://user:password@host:port/database`) and brings it to the newest schema.
     pub async fn mysql(url: &str) -> Result<Self> {
@@ -192,6 +218,16 @@ impl Db {
     pub async fn count<T: Table>(&self, q: Query) -> Result<i64> {
         let (sql, args) = q.count::<T>();
         self.rows(sql, args).await?.first().map_or(Ok(0), |r| r.get(0))
+    }
+    /// A page of the rows that fit (first row and number of rows), and how many fit in all.
+    pub async fn list<T: Table>(&self, q: Query, page: (i64, i64)) -> Result<(Vec<T>, i64)> {
+        if let (Engine::Lite(l), Some(descending)) = (&self.0, q.by_key()) {
+            return l.list(&q, descending, page);
+        }
+        let rows = self.find::<T>(q.clone().page(page.0, page.1)).await?;
+        let whole = page.0 == 0 && (rows.len() as i64) < page.1;
+        let count = if whole { rows.len() as i64 } else { self.count::<T>(q).await? };
+        Ok((rows, count))
     }
     /// The row with this key, removed or not.
     pub async fn get<T: Table>(&self, id: i64) -> Result<Option<T>> {

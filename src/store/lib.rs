@@ -8,6 +8,8 @@
 //! - **Group commit.** [`Db::write`] takes a closure and answers when its work is durable. On SQLite one writer runs waiting
 //!   closures, each in its own savepoint, inside one transaction with one fsync (`writer.rs`); a server batches commits by itself, so
 //!   there each closure is a transaction, repeated when the server reports a conflict. A closure awaits nothing but the database.
+//! - **Pages cost the same.** [`Db::list`] answers with a page and the count of a list; the keys of long lists stay in memory while they
+//!   are true (`lists.rs`).
 //! - **No thread between.** SQLite answers in microseconds, so a read runs where it is asked (`lite.rs`), and what rarely changes is
 //!   not read again until it is written to (`memory.rs`). `RUST_LOG=stratus_store::sql=trace` logs every statement.
 //! - **Never read-then-write.** A state moves by [`Tx::advance`], a reservation by one conditional `UPDATE` ([`Tx::take`]); the
@@ -18,6 +20,7 @@
 //! Rejected: `sqlx::Any` (fails on MySQL types), an ORM (150 entities of compile time; claims fall back to raw SQL anyway).
 mod db;
 mod dialect;
+mod lists;
 mod lite;
 mod memory;
 mod query;

@@ -10,8 +10,8 @@ pub struct Query {
     order: Option<&'static str>,
     descending: bool,
     limit: Option<(i64, i64)>,
-    /// Whether it asks other tables as well.
-    wide: bool,
+    /// The other tables that it asks, by their places in memory; none for one that is not watched.
+    others: Vec<Option<usize>>,
 }
 
 /// Values of an `in (…)`, the last one repeated up to a few lengths: so there are few texts of statements, and prepared ones are found
@@ -81,6 +81,10 @@ impl Query {
     pub fn below(self, column: &'static str, v: impl Into<Value>) -> Self {
         self.and(&format!("{column} < ?")).arg(v)
     }
+    /// `column > v`.
+    pub fn above(self, column: &'static str, v: impl Into<Value>) -> Self {
+        self.and(&format!("{column} > ?")).arg(v)
+    }
     /// `column is null`.
     pub fn null(self, column: &'static str) -> Self {
         self.and(&format!("{column} is null"))
@@ -136,7 +140,7 @@ impl Query {
             let condition = q.conditions.strip_prefix(" where ").unwrap_or("1 = 1");
             parts.push(format!("({condition})"));
             args.extend(q.args);
-            self.wide |= q.wide;
+            self.others.extend(q.others);
         }
         if parts.is_empty() {
             return self.and("1 = 0");
@@ -147,21 +151,24 @@ impl Query {
     }
     /// Rows for which another table has a row: `id in (select column from table where …)`.
     pub fn id_in<T: Table>(mut self, column: &'static str, other: Self) -> Self {
-        self.wide = true;
+        self.others.push(T::SLOT);
+        self.others.extend(other.others.iter().copied());
         self = self.and(&format!("id in (select {column} from {}{})", T::NAME, other.conditions));
         self.args.extend(other.args);
         self
     }
     /// Rows whose `key` column another table's matching rows name: `key in (select column from table where …)`.
     pub fn key_in<T: Table>(mut self, key: &'static str, column: &'static str, other: Self) -> Self {
-        self.wide = true;
+        self.others.push(T::SLOT);
+        self.others.extend(other.others.iter().copied());
         self = self.and(&format!("{key} in (select {column} from {}{})", T::NAME, other.conditions));
         self.args.extend(other.args);
         self
     }
     /// Rows whose `key` column none of another table's matching rows names.
     pub fn key_not_in<T: Table>(mut self, key: &'static str, column: &'static str, other: Self) -> Self {
-        self.wide = true;
+        self.others.push(T::SLOT);
+        self.others.extend(other.others.iter().copied());
         self = self.and(&format!("{key} not in (select {column} from {}{})", T::NAME, other.conditions));
         self.args.extend(other.args);
         self
@@ -184,7 +191,23 @@ impl Query {
     }
     /// Whether only this table decides what fits.
     pub(crate) fn is_narrow(&self) -> bool {
-        !self.wide
+        self.others.is_empty()
+    }
+    /// The other tables that it asks.
+    pub(crate) fn others(&self) -> &[Option<usize>] {
+        &self.others
+    }
+    /// Its conditions as they stand in a statement, and their values.
+    pub(crate) fn conditions(&self) -> (&str, &[Value]) {
+        (&self.conditions, &self.args)
+    }
+    /// Whether it is in the order of the keys, and whether from the greatest on.
+    pub(crate) fn by_key(&self) -> Option<bool> {
+        matches!(self.order, None | Some("id")).then_some(self.descending)
+    }
+    /// The keys of what fits, in no order.
+    pub(crate) fn keys<T: Table>(&self) -> (String, Vec<Value>) {
+        (format!("select id from {}{}", T::NAME, self.conditions), self.args.clone())
     }
     fn order_text(&self) -> String {
         let direction = if self.descending { " desc" } else { "" };

@@ -441,7 +441,10 @@ async fn duplicates_have_the_bytes_and_a_life_of_their_own(c: TestCloud) {
     let copy = id(&copy, "snapshot");
     let twin = c.ask("duplicateTemplate", &[("id", &c.template), ("name", "twin")]).await;
     let shown = &twin["template"];
-    assert_eq!((&shown["isready"], &shown["ispublic"], &shown["sourcetemplateid"]), (&true.into(), &false.into(), &c.template.as_str().into()));
+    assert_eq!(
+        (&shown["isready"], &shown["ispublic"], &shown["sourcetemplateid"]),
+        (&true.into(), &false.into(), &c.template.as_str().into())
+    );
     assert_eq!(shown["checksum"], before.as_str(), "{twin}");
     let twin = id(&twin, "template");
     c.settled("a template and a snapshot are there twice").await;
@@ -452,7 +455,9 @@ async fn duplicates_have_the_bytes_and_a_life_of_their_own(c: TestCloud) {
     let again = id(&c.try_deploy(&c.admin.clone(), &[("templateid", &twin)]).await.unwrap(), "virtualmachine");
     assert_eq!(c.bytes(&c.root_of(&again).await).await, before);
     let (most, there) = (c.counts().await, c.objects());
-    for (command, params) in [("duplicateSnapshot", vec![("id", copy.as_str())]), ("duplicateTemplate", vec![("id", &twin), ("name", "no")])] {
+    for (command, params) in
+        [("duplicateSnapshot", vec![("id", copy.as_str())]), ("duplicateTemplate", vec![("id", &twin), ("name", "no")])]
+    {
         for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
             let when = format!("{command} {kind:?}");
             c.sim.inject(Fault::nth(Op::ObjectDuplicate, 1, kind));

@@ -125,12 +125,7 @@ impl Run for ListNetworkIsolationMethods {
 }
 
 /// A page of a list that is not in the database.
-pub(super) fn part<V: serde::Serialize + Send + Sync + 'static>(
-    call: &Call,
-    page: &Paging,
-    all: Vec<V>,
-    name: fn(&V) -> &str,
-) -> Result<Answer> {
+pub(super) fn part<V: crate::declare::Record + 'static>(call: &Call, page: &Paging, all: Vec<V>, name: fn(&V) -> &str) -> Result<Answer> {
     let (offset, limit) = page.range(call)?;
     let keyword = page.keyword.as_deref().unwrap_or_default().to_lowercase();
     let all: Vec<V> = all.into_iter().filter(|v| name(v).to_lowercase().contains(&keyword)).collect();

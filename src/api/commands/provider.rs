@@ -229,7 +229,7 @@ impl Run for ConfigureInternalLoadBalancerElement {
     }
 }
 
-fn only<V: serde::Serialize + Send + Sync + 'static>(mut views: Vec<V>) -> Result<Answer> {
+fn only<V: crate::declare::Record + 'static>(mut views: Vec<V>) -> Result<Answer> {
     Ok(Answer::one(views.pop().ok_or_else(|| Error::internal("no view"))?))
 }
 async fn answer(call: &Call, row: store::Provider) -> Result<Answer> {

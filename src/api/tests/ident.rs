@@ -15,10 +15,15 @@ struct Cloud {
 }
 
 impl Cloud {
-    async fn fresh() -> Self {
+    /// On SQLite or on MariaDB; none where there is no MariaDB.
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let config = EngineConfig {
-            db: Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+            db,
             sealer: Sealer::new(&[7; 32]),
             drivers: stratus_drivers::Registry::default(),
             clock: Arc::new(SystemClock),
@@ -29,7 +34,7 @@ impl Cloud {
         engine.setup().await.unwrap();
         let registry = Arc::new(Registry::new());
         engine.jobs_start(registry.clone()).await.unwrap();
-        Self { engine, registry, _dir: dir }
+        Some(Self { engine, registry, _dir: dir })
     }
     async fn caller(&self, user: i64) -> Arc<Caller> {
         let user = self.engine.db.must::<User>(user).await.unwrap();
@@ -50,9 +55,7 @@ fn person<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     PERSON.iter().chain(more).copied().collect()
 }
 
-#[tokio::test]
-async fn an_account_is_made_listed_limited_shut_out_and_deleted() {
-    let c = Cloud::fresh().await;
+async fn an_account_is_made_listed_limited_shut_out_and_deleted(c: Cloud) {
     let domain = c.admin("createDomain", &[("name", "sales")]).await["domain"].clone();
     assert_eq!(
         (domain["path"].as_str(), domain["level"].as_i64(), domain["parentdomainname"].as_str()),
@@ -100,9 +103,7 @@ async fn an_account_is_made_listed_limited_shut_out_and_deleted() {
     assert_eq!(c.admin("deleteDomain", &[("id", domain_id)]).await["success"], true);
 }
 
-#[tokio::test]
-async fn jobs_events_and_settings_are_shown_as_clients_read_them() {
-    let c = Cloud::fresh().await;
+async fn jobs_events_and_settings_are_shown_as_clients_read_them(c: Cloud) {
     let user = c.admin("createAccount", &person(&[("username", "bob"), ("accounttype", "0")])).await["account"]["user"][0]["id"].clone();
     c.admin("disableUser", &[("id", user.as_str().unwrap())]).await;
     let job = c.admin("listAsyncJobs", &[]).await["asyncjobs"][0].clone();
@@ -133,3 +134,5 @@ async fn jobs_events_and_settings_are_shown_as_clients_read_them() {
         (Some("4.3.0"), Some("false"))
     );
 }
+
+stratus_testkit::on_both! { Cloud::fresh; an_account_is_made_listed_limited_shut_out_and_deleted jobs_events_and_settings_are_shown_as_clients_read_them }

@@ -61,10 +61,15 @@ struct Cloud {
 }
 
 impl Cloud {
-    async fn fresh() -> Self {
+    /// On SQLite or on MariaDB; none where there is no MariaDB.
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let config = EngineConfig {
-            db: Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+            db,
             sealer: Sealer::new(&[7; 32]),
             drivers: stratus_drivers::Registry::default(),
             clock: Arc::new(SteppedClock::at(1_700_000_000_000_000)),
@@ -73,7 +78,7 @@ impl Cloud {
         };
         let engine = Engine::open(config).await.unwrap();
         engine.setup().await.unwrap();
-        Self { engine, registry: Arc::new(Registry::new()), _dir: dir }
+        Some(Self { engine, registry: Arc::new(Registry::new()), _dir: dir })
     }
     async fn ask(&self, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
         let admin = self.engine.db.must::<User>(2).await.unwrap();
@@ -96,10 +101,8 @@ fn names(list: &Value) -> Vec<&str> {
     list["LdapUser"].as_array().map(|a| a.iter().map(|u| u["username"].as_str().unwrap()).collect()).unwrap_or_default()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_directorys_users_are_found_imported_and_let_in_by_their_own_passwords() {
+async fn a_directorys_users_are_found_imported_and_let_in_by_their_own_passwords(c: Cloud) {
     let Some(directory) = Directory::start(ENTRIES) else { return };
-    let c = Cloud::fresh().await;
     let port = directory.port.to_string();
     assert!(c.ask("listLdapUsers", &[]).await.is_err(), "no directory yet");
     assert_eq!(c.ask("addLdapConfiguration", &[("hostname", "127.0.0.1"), ("port", "1")]).await.unwrap_err().codes().api, 431);
@@ -140,10 +143,8 @@ async fn a_directorys_users_are_found_imported_and_let_in_by_their_own_passwords
     assert!(!c.lets_in("bert", "berts-secret", "ROOT/lab").await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_older_command_sets_a_directory_and_keeps_its_password_to_itself() {
+async fn the_older_command_sets_a_directory_and_keeps_its_password_to_itself(c: Cloud) {
     let Some(directory) = Directory::start(ENTRIES) else { return };
-    let c = Cloud::fresh().await;
     let port = directory.port.to_string();
     let set = [("hostname", "127.0.0.1"), ("port", &*port), ("searchbase", BASE), ("binddn", BINDER), ("bindpass", BINDER_PASSWORD)];
     assert_eq!(c.ask("ldapConfig", &[&set[..], &[("queryfilter", "(uid=anna)")]].concat()).await.unwrap_err().codes().api, 431);
@@ -160,3 +161,5 @@ async fn the_older_command_sets_a_directory_and_keeps_its_password_to_itself() {
     c.ok("ldapRemove", &[]).await;
     assert!(!c.lets_in("annie", "annas-secret", "ROOT").await);
 }
+
+stratus_testkit::on_both! { Cloud::fresh; a_directorys_users_are_found_imported_and_let_in_by_their_own_passwords the_older_command_sets_a_directory_and_keeps_its_password_to_itself }

@@ -17,14 +17,18 @@ struct Cloud {
 }
 
 impl Cloud {
-    async fn fresh() -> Self {
+    /// On SQLite or on MariaDB; none where there is no MariaDB.
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let sim = Sim::open(None).unwrap();
         let drivers = stratus_drivers::Registry::default()
             .with_host("Simulator", sim.clone())
             .with_pool("Simulator", sim.clone())
             .with_store("NFS", sim.clone());
-        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
         let config =
             EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
@@ -33,7 +37,7 @@ impl Cloud {
         let registry = Arc::new(Registry::new());
         engine.jobs_start(registry.clone()).await.unwrap();
         let admin = Arc::new(engine.system_caller(Source::System).await.unwrap());
-        Self { engine, registry, admin, _dir: dir }
+        Some(Self { engine, registry, admin, _dir: dir })
     }
     async fn try_as(&self, caller: &Arc<Caller>, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
         let params: BTreeMap<String, String> = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -51,9 +55,7 @@ fn id(v: &Value) -> &str {
     v["id"].as_str().unwrap()
 }
 
-#[tokio::test]
-async fn a_zone_is_built_and_taken_down_by_commands() {
-    let cloud = Cloud::fresh().await;
+async fn a_zone_is_built_and_taken_down_by_commands(cloud: Cloud) {
     let zone = [("name", "z"), ("networktype", "Basic"), ("dns1", "8.8.8.8"), ("internaldns1", "10.0.0.2")];
     let zone = cloud.call("createZone", &zone).await["zone"].clone();
     assert_eq!((&zone["allocationstate"], &zone["dns1"]), (&"Disabled".into(), &"8.8.8.8".into()));
@@ -114,9 +116,7 @@ async fn a_zone_is_built_and_taken_down_by_commands() {
     assert_eq!(cloud.call("listZones", &[]).await["count"], Value::Null);
 }
 
-#[tokio::test]
-async fn users_know_little_of_zones_and_nothing_of_hosts() {
-    let cloud = Cloud::fresh().await;
+async fn users_know_little_of_zones_and_nothing_of_hosts(cloud: Cloud) {
     let zone = [("name", "z"), ("networktype", "Basic"), ("dns1", "8.8.8.8"), ("internaldns1", "10.0.0.2"), ("allocationstate", "Enabled")];
     cloud.call("createZone", &zone).await;
     let user = Arc::new(Caller { account_type: AccountType::User, account_id: 99, ..(*cloud.admin).clone() });
@@ -127,3 +127,5 @@ async fn users_know_little_of_zones_and_nothing_of_hosts() {
         assert!(matches!(cloud.try_as(&user, command, &[]).await, Err(Error::UnknownCommand(_))), "{command}");
     }
 }
+
+stratus_testkit::on_both! { Cloud::fresh; a_zone_is_built_and_taken_down_by_commands users_know_little_of_zones_and_nothing_of_hosts }

@@ -16,12 +16,17 @@ struct Cloud {
 }
 
 impl Cloud {
-    /// With the users anna and bert in ROOT/sales, its administrator dora, and eve in ROOT/other.
-    async fn fresh() -> Self {
+    /// With the users anna and bert in ROOT/sales, its administrator dora, and eve in ROOT/other. On SQLite or on MariaDB; none where
+    /// there is no MariaDB.
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let config = EngineConfig {
-            db: Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+            db,
             sealer: Sealer::new(&[7; 32]),
             drivers: stratus_drivers::Registry::default(),
             clock: clock.clone(),
@@ -41,7 +46,7 @@ impl Cloud {
                 c.ok("admin", "createAccount", &[&who[..], &rest[..]].concat()).await;
             }
         }
-        c
+        Some(c)
     }
     async fn by(&self, name: &str, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
         let user = self.engine.db.find_one::<User>(Query::live().eq("username", name)).await.unwrap().unwrap();
@@ -68,9 +73,7 @@ impl Cloud {
     }
 }
 
-#[tokio::test]
-async fn members_share_what_a_project_owns_and_others_do_not_see_it() {
-    let c = Cloud::fresh().await;
+async fn members_share_what_a_project_owns_and_others_do_not_see_it(c: Cloud) {
     let id = c.project("anna", "rocket").await;
     let project = [("projectid", &*id)];
     let shown = c.ok("anna", "listProjects", &[("id", &id)]).await["project"][0].clone();
@@ -107,9 +110,7 @@ async fn members_share_what_a_project_owns_and_others_do_not_see_it() {
     assert_eq!(c.count("anna", "listProjects", &[]).await, 0);
 }
 
-#[tokio::test]
-async fn a_suspended_project_takes_nothing_and_a_deleted_one_leaves_nothing() {
-    let c = Cloud::fresh().await;
+async fn a_suspended_project_takes_nothing_and_a_deleted_one_leaves_nothing(c: Cloud) {
     let id = c.project("anna", "rocket").await;
     assert_eq!(c.refused("anna", "createProject", &[("name", "rocket"), ("displaytext", "again")]).await, 431);
     c.ok("anna", "suspendProject", &[("id", &id)]).await;
@@ -138,9 +139,7 @@ async fn account(c: &Cloud, name: &str) -> String {
     c.ok("admin", "listAccounts", &[("listall", "true"), ("name", name)]).await["account"][0]["id"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn invitations_are_accepted_declined_mailed_and_run_out() {
-    let c = Cloud::fresh().await;
+async fn invitations_are_accepted_declined_mailed_and_run_out(c: Cloud) {
     let id = c.project("anna", "rocket").await;
     let project = ("projectid", &*id);
     c.set("project.invite.required", "true").await;
@@ -176,3 +175,5 @@ async fn invitations_are_accepted_declined_mailed_and_run_out() {
     assert_eq!(c.count("dora", "listProjectAccounts", &[project]).await, 3);
     assert_eq!(c.refused("eve", "updateProjectInvitation", &[project, ("token", &token)]).await, 431, "it is used up");
 }
+
+stratus_testkit::on_both! { Cloud::fresh; members_share_what_a_project_owns_and_others_do_not_see_it a_suspended_project_takes_nothing_and_a_deleted_one_leaves_nothing invitations_are_accepted_declined_mailed_and_run_out }

@@ -18,14 +18,18 @@ struct Cloud {
 }
 
 impl Cloud {
-    async fn fresh() -> Self {
+    /// On SQLite or on MariaDB; none where there is no MariaDB.
+    async fn fresh(maria: bool) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let sim = Sim::open(None).unwrap();
         let drivers = stratus_drivers::Registry::default()
             .with_host("Simulator", sim.clone())
             .with_store("NFS", sim.clone())
             .with_network("SecurityGroupProvider", sim.clone());
-        let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
+        let db = match maria {
+            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
+            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
+        };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
         let config =
             EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
@@ -35,7 +39,7 @@ impl Cloud {
         engine.jobs_start(registry.clone()).await.unwrap();
         let user = engine.db.must::<User>(2).await.unwrap();
         let admin = Arc::new(engine.caller_of(&user, Source::Key).await.unwrap());
-        Self { engine, registry, admin, _dir: dir }
+        Some(Self { engine, registry, admin, _dir: dir })
     }
     async fn ask(&self, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
         let params: BTreeMap<String, String> = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -74,9 +78,7 @@ fn id(v: &Value) -> &str {
     v["id"].as_str().unwrap()
 }
 
-#[tokio::test]
-async fn a_fresh_cloud_has_offerings_and_new_ones_come_and_go() {
-    let cloud = Cloud::fresh().await;
+async fn a_fresh_cloud_has_offerings_and_new_ones_come_and_go(cloud: Cloud) {
     let found = cloud.call("listServiceOfferings", &[("name", "m1.small")]).await;
     assert_eq!((&found["count"], &found["serviceoffering"][0]["memory"]), (&1.into(), &1740.into()));
     assert_eq!(cloud.call("listDiskOfferings", &[]).await["count"], 4);
@@ -95,9 +97,7 @@ async fn a_fresh_cloud_has_offerings_and_new_ones_come_and_go() {
     assert_eq!(cloud.refused("createDiskOffering", &[("name", "d"), ("displaytext", "d")]).await.0, 431);
 }
 
-#[tokio::test]
-async fn groups_and_their_rules_are_kept_and_refused_as_clients_expect() {
-    let cloud = Cloud::fresh().await;
+async fn groups_and_their_rules_are_kept_and_refused_as_clients_expect(cloud: Cloud) {
     let group = cloud.call("createSecurityGroup", &[("name", "web"), ("description", "front")]).await["securitygroup"].clone();
     assert_eq!((&group["domain"], &group["ingressrule"]), (&"ROOT".into(), &serde_json::json!([])));
     assert_eq!(cloud.refused("createSecurityGroup", &[("name", "web")]).await, (431, "InvalidGroup.Duplicate"));
@@ -137,9 +137,7 @@ async fn groups_and_their_rules_are_kept_and_refused_as_clients_expect() {
     assert_eq!(cloud.refused("deleteSecurityGroup", &[("id", g)]).await, (431, "InvalidGroup.NotFound"));
 }
 
-#[tokio::test]
-async fn keys_and_templates_by_commands() {
-    let cloud = Cloud::fresh().await;
+async fn keys_and_templates_by_commands(cloud: Cloud) {
     let made = cloud.call("createSSHKeyPair", &[("name", "k")]).await["keypair"].clone();
     assert!(made["privatekey"].as_str().unwrap().starts_with("-----BEGIN RSA PRIVATE KEY-----"));
     assert_eq!(cloud.refused("createSSHKeyPair", &[("name", "k")]).await, (431, "InvalidKeyPair.Duplicate"));
@@ -176,3 +174,5 @@ async fn keys_and_templates_by_commands() {
     cloud.call("deleteTemplate", &[("id", id(t))]).await;
     assert_eq!(cloud.call("listTemplates", &[("templatefilter", "self")]).await, serde_json::json!({}));
 }
+
+stratus_testkit::on_both! { Cloud::fresh; a_fresh_cloud_has_offerings_and_new_ones_come_and_go groups_and_their_rules_are_kept_and_refused_as_clients_expect keys_and_templates_by_commands }

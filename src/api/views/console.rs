@@ -25,6 +25,12 @@ impl crate::declare::Shown for Websocket {
     fn fields() -> Vec<crate::declare::FieldMeta> {
         <Self as crate::declare::Record>::fields()
     }
+    fn json(&self, to: &mut Vec<u8>) {
+        crate::declare::Record::json(self, to);
+    }
+    fn tree(&self) -> serde_json::Value {
+        crate::declare::Record::tree(self)
+    }
 }
 
 /// How full a zone was at one time.

@@ -44,6 +44,6 @@ pub(crate) mod volume;
 pub(crate) mod zone;
 
 /// The answer that is one record, from a page of one.
-pub(crate) fn one<V: serde::Serialize + Send + Sync + 'static>(mut page: Vec<V>) -> crate::prelude::Result<crate::answer::Answer> {
+pub(crate) fn one<V: crate::declare::Record + 'static>(mut page: Vec<V>) -> crate::prelude::Result<crate::answer::Answer> {
     page.pop().map(crate::answer::Answer::one).ok_or_else(|| stratus_model::Error::internal("what was just made cannot be shown"))
 }

@@ -1,4 +1,5 @@
 //! NICs in answers, alone or within their VM.
+use crate::declare::Name;
 use crate::prelude::*;
 use crate::views::vm::Nic;
 use std::collections::HashMap;
@@ -33,15 +34,32 @@ pub(crate) async fn secondary(call: &Call, rows: Vec<store::NicSecondaryIp>) -> 
     Ok(rows.into_iter().map(one).collect())
 }
 
+/// What NICs show of their network.
+struct Wire {
+    id: Name,
+    name: Name,
+    traffic: Name,
+    kind: Name,
+    row: store::Network,
+}
+
+impl Wire {
+    fn of(row: store::Network) -> Self {
+        let [id, name, traffic, kind] = [&row.uuid, &row.name, &row.traffic_type, &row.guest_type].map(|text| Name::from(text.as_str()));
+        Self { id, name, traffic, kind, row }
+    }
+}
+
 /// NICs with their networks and further addresses, three queries however many.
 pub(crate) async fn of(call: &Call, rows: Vec<store::Nic>) -> Result<Vec<Nic>> {
     let ids: Vec<i64> = rows.iter().map(|n| n.id).collect();
     let networks = call.db.by_ids::<store::Network>(rows.iter().map(|n| n.network_id)).await?;
+    let networks = networks.into_iter().map(|(id, row)| (id, Wire::of(row))).collect();
     let mut further = call.nic_addresses(&ids).await?;
     Ok(rows.into_iter().map(|n| one(n, &networks, &mut further)).collect())
 }
 
-fn one(n: store::Nic, networks: &HashMap<i64, store::Network>, further: &mut HashMap<i64, Vec<store::NicSecondaryIp>>) -> Nic {
+fn one(n: store::Nic, networks: &HashMap<i64, Wire>, further: &mut HashMap<i64, Vec<store::NicSecondaryIp>>) -> Nic {
     let network = networks.get(&n.network_id);
     // Within its NIC a further address says no more than what it is.
     let short =
@@ -49,19 +67,19 @@ fn one(n: store::Nic, networks: &HashMap<i64, store::Network>, further: &mut Has
     Nic {
         secondaryip: further.remove(&n.id).map(|all| all.into_iter().map(short).collect()),
         id: n.uuid,
-        networkid: network.map(|w| w.uuid.clone()),
+        networkid: network.map(|w| w.id.clone()),
         networkname: network.map(|w| w.name.clone()),
         netmask: n.netmask,
         gateway: n.gateway,
         ipaddress: n.ip4,
         isolationuri: n.broadcast_uri.clone(),
         broadcasturi: n.broadcast_uri,
-        traffictype: network.map(|w| w.traffic_type.clone()),
-        kind: network.map(|w| w.guest_type.clone()),
+        traffictype: network.map(|w| w.traffic.clone()),
+        kind: network.map(|w| w.kind.clone()),
         isdefault: n.is_default,
         macaddress: n.mac,
         ip6address: n.ip6,
-        ip6gateway: network.and_then(|w| w.ip6_gateway.clone()),
-        ip6cidr: network.and_then(|w| w.ip6_cidr.clone()),
+        ip6gateway: network.and_then(|w| w.row.ip6_gateway.clone()),
+        ip6cidr: network.and_then(|w| w.row.ip6_cidr.clone()),
     }
 }

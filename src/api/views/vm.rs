@@ -1,10 +1,12 @@
 //! VMs in answers.
+use crate::declare::Name;
 use crate::prelude::*;
 use crate::views::affinity_group::{self, AffinityGroup};
 use crate::views::nic::{self, SecondaryIp};
 use crate::views::security_group::{self, SecurityGroup};
 use crate::views::tag::{self, Owners, Tag};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// A NIC of a VM.
 #[derive(View, Debug, Clone)]
@@ -12,9 +14,9 @@ pub struct Nic {
     /// the ID of the NIC
     pub id: String,
     /// the ID of its network
-    pub networkid: Option<String>,
+    pub networkid: Option<Name>,
     /// the name of its network
-    pub networkname: Option<String>,
+    pub networkname: Option<Name>,
     /// its netmask
     pub netmask: Option<String>,
     /// its gateway
@@ -26,10 +28,10 @@ pub struct Nic {
     /// how its broadcasts are told apart from other networks'
     pub broadcasturi: Option<String>,
     /// what traffic it carries
-    pub traffictype: Option<String>,
+    pub traffictype: Option<Name>,
     /// the kind of its network, Shared or Isolated
     #[view(name = "type")]
-    pub kind: Option<String>,
+    pub kind: Option<Name>,
     /// whether the guest's default route goes out here
     pub isdefault: bool,
     /// its MAC address
@@ -54,15 +56,15 @@ pub struct Vm {
     /// its name for people
     pub displayname: Option<String>,
     /// the account that owns it
-    pub account: Option<String>,
+    pub account: Option<Name>,
     /// the ID of the project that owns it
-    pub projectid: Option<String>,
+    pub projectid: Option<Name>,
     /// the name of the project that owns it
-    pub project: Option<String>,
+    pub project: Option<Name>,
     /// the ID of its domain
-    pub domainid: Option<String>,
+    pub domainid: Option<Name>,
     /// the name of its domain
-    pub domain: Option<String>,
+    pub domain: Option<Name>,
     /// when it was made
     pub created: Date,
     /// its state
@@ -74,13 +76,13 @@ pub struct Vm {
     /// the name of its group
     pub group: Option<String>,
     /// the ID of its zone
-    pub zoneid: Option<String>,
+    pub zoneid: Option<Name>,
     /// the name of its zone
-    pub zonename: Option<String>,
+    pub zonename: Option<Name>,
     /// the ID of its host, for administrators
-    pub hostid: Option<String>,
+    pub hostid: Option<Name>,
     /// the name of its host, for administrators
-    pub hostname: Option<String>,
+    pub hostname: Option<Name>,
     /// the ID of the ISO in its drive
     pub isoid: Option<String>,
     /// the name of that ISO
@@ -88,17 +90,17 @@ pub struct Vm {
     /// the text of that ISO
     pub isodisplaytext: Option<String>,
     /// the ID of its template
-    pub templateid: Option<String>,
+    pub templateid: Option<Name>,
     /// the name of its template
-    pub templatename: Option<String>,
+    pub templatename: Option<Name>,
     /// the text of its template
-    pub templatedisplaytext: Option<String>,
+    pub templatedisplaytext: Option<Name>,
     /// whether its template can set passwords
     pub passwordenabled: Option<bool>,
     /// the ID of its service offering
-    pub serviceofferingid: Option<String>,
+    pub serviceofferingid: Option<Name>,
     /// the name of its service offering
-    pub serviceofferingname: Option<String>,
+    pub serviceofferingname: Option<Name>,
     /// its new password, where one was just made
     pub password: Option<String>,
     /// the groups of VMs that run apart which it is in
@@ -127,13 +129,13 @@ pub struct Vm {
     /// write operations on its disks
     pub diskiowrite: Option<i64>,
     /// the ID of its guest OS type
-    pub guestosid: Option<String>,
+    pub guestosid: Option<Name>,
     /// device number of the root disk
     pub rootdeviceid: i64,
     /// kind of the root disk
     pub rootdevicetype: String,
     /// the groups that guard it
-    pub securitygroup: Vec<SecurityGroup>,
+    pub securitygroup: Vec<Arc<SecurityGroup>>,
     /// its NICs
     pub nic: Vec<Nic>,
     /// its hypervisor
@@ -176,19 +178,68 @@ pub(crate) async fn with_password(call: &Call, vm: store::Vm, password: Option<S
 
 /// What stands beside a page of VMs, by key.
 struct Beside {
-    owners: Owners,
-    zones: HashMap<i64, store::Zone>,
-    hosts: HashMap<i64, store::Host>,
-    templates: HashMap<i64, store::Template>,
-    offerings: HashMap<i64, store::ServiceOffering>,
-    oses: HashMap<i64, store::OsType>,
+    owners: HashMap<(i64, i64), OwnerNames>,
+    zones: HashMap<i64, Named>,
+    hosts: HashMap<i64, Named>,
+    templates: HashMap<i64, TemplateNames>,
+    offerings: HashMap<i64, Named>,
+    oses: HashMap<i64, Name>,
     nics: HashMap<i64, Vec<Nic>>,
-    groups: HashMap<i64, Vec<SecurityGroup>>,
+    groups: HashMap<i64, Vec<Arc<SecurityGroup>>>,
     tags: HashMap<i64, Vec<Tag>>,
     /// Public addresses by VM.
     public: HashMap<i64, store::IpAddress>,
     shown_in: HashMap<i64, store::InstanceGroup>,
     affinity: HashMap<i64, Vec<AffinityGroup>>,
+}
+
+/// The uuid and the name of something that many VMs of a page show.
+struct Named {
+    id: Name,
+    name: Name,
+}
+
+impl Named {
+    fn new(uuid: &str, name: &str) -> Self {
+        Self { id: uuid.into(), name: name.into() }
+    }
+}
+
+struct TemplateNames {
+    row: store::Template,
+    named: Named,
+    text: Name,
+}
+
+#[derive(Default)]
+struct OwnerNames {
+    account: Option<Name>,
+    projectid: Option<Name>,
+    project: Option<Name>,
+    domainid: Option<Name>,
+    domain: Option<Name>,
+}
+
+/// What is shown of whose a page's VMs are.
+async fn owners(call: &Call, rows: &[store::Vm]) -> Result<HashMap<(i64, i64), OwnerNames>> {
+    let owners = Owners::of(call, rows.iter().map(|v| (v.account_id, v.domain_id))).await?;
+    let name = |text: Option<String>| text.as_deref().map(Name::from);
+    let mut names = HashMap::new();
+    for v in rows {
+        names.entry((v.account_id, v.domain_id)).or_insert_with(|| OwnerNames {
+            account: name(owners.account(v.account_id)),
+            projectid: name(owners.project_uuid(v.account_id)),
+            project: name(owners.project(v.account_id)),
+            domainid: name(owners.domain_uuid(v.domain_id)),
+            domain: name(owners.domain(v.domain_id)),
+        });
+    }
+    Ok(names)
+}
+
+/// What `names` makes of rows by key.
+async fn beside<T: store::Table, N>(call: &Call, ids: impl Iterator<Item = i64>, names: impl Fn(T) -> N) -> Result<HashMap<i64, N>> {
+    Ok(call.db.by_ids::<T>(ids).await?.into_iter().map(|(id, row)| (id, names(row))).collect())
 }
 
 async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
@@ -197,7 +248,7 @@ async fn nics(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Nic>>> {
         rows.extend(call.db.find::<store::Nic>(store::Query::live().within("vm_id", chunk.iter().copied())).await?);
     }
     let vms: Vec<i64> = rows.iter().map(|n| n.vm_id).collect();
-    let mut by_vm: HashMap<i64, Vec<Nic>> = HashMap::new();
+    let mut by_vm: HashMap<i64, Vec<Nic>> = HashMap::with_capacity(ids.len());
     for (vm, nic) in vms.into_iter().zip(nic::of(call, rows).await?) {
         by_vm.entry(vm).or_default().push(nic);
     }
@@ -216,17 +267,17 @@ async fn public(call: &Call, ids: &[i64]) -> Result<HashMap<i64, store::IpAddres
     Ok(by_vm)
 }
 
-async fn groups(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<SecurityGroup>>> {
+async fn groups(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<Arc<SecurityGroup>>>> {
     let members = call.groups_of(ids).await?;
     let rows = call.db.by_ids::<store::SecurityGroup>(members.iter().map(|m| m.group_id)).await?;
     let mut plain = HashMap::new();
     let keys: HashMap<String, i64> = rows.values().map(|g| (g.uuid.clone(), g.id)).collect();
     for view in security_group::of(call, rows.into_values().collect()).await? {
         if let Some(id) = keys.get(&view.id) {
-            plain.insert(*id, view);
+            plain.insert(*id, Arc::new(view));
         }
     }
-    let mut by_vm: HashMap<i64, Vec<SecurityGroup>> = HashMap::new();
+    let mut by_vm: HashMap<i64, Vec<Arc<SecurityGroup>>> = HashMap::with_capacity(ids.len());
     for m in members {
         by_vm.entry(m.vm_id).or_default().extend(plain.get(&m.group_id).cloned());
     }
@@ -236,22 +287,25 @@ async fn groups(call: &Call, ids: &[i64]) -> Result<HashMap<i64, Vec<SecurityGro
 /// A page of VMs, with one query per table beside it.
 pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
     let ids: Vec<i64> = rows.iter().map(|v| v.id).collect();
-    let db = &call.db;
+    let root = call.caller.is_root();
+    let hosts = rows.iter().filter_map(|v| v.host_id.filter(|_| root));
+    let templates = rows.iter().map(|v| v.template_id).chain(rows.iter().filter_map(|v| v.iso_id));
+    let template = |t: store::Template| TemplateNames { named: Named::new(&t.uuid, &t.name), text: (&*t.display_text).into(), row: t };
+    let offerings = rows.iter().map(|v| v.service_offering_id);
     let mut beside = Beside {
-        owners: Owners::of(call, rows.iter().map(|v| (v.account_id, v.domain_id))).await?,
-        zones: db.by_ids(rows.iter().map(|v| v.zone_id)).await?,
-        hosts: if call.caller.is_root() { db.by_ids(rows.iter().filter_map(|v| v.host_id)).await? } else { HashMap::new() },
-        templates: db.by_ids(rows.iter().map(|v| v.template_id).chain(rows.iter().filter_map(|v| v.iso_id))).await?,
-        offerings: db.by_ids(rows.iter().map(|v| v.service_offering_id)).await?,
-        oses: db.by_ids(rows.iter().map(|v| v.os_type_id)).await?,
+        owners: owners(call, &rows).await?,
+        zones: beside(call, rows.iter().map(|v| v.zone_id), |z: store::Zone| Named::new(&z.uuid, &z.name)).await?,
+        hosts: beside(call, hosts, |h: store::Host| Named::new(&h.uuid, &h.name)).await?,
+        templates: beside(call, templates, template).await?,
+        offerings: beside(call, offerings, |o: store::ServiceOffering| Named::new(&o.uuid, &o.name)).await?,
+        oses: beside(call, rows.iter().map(|v| v.os_type_id), |o: store::OsType| Name::from(&*o.uuid)).await?,
         nics: nics(call, &ids).await?,
         groups: groups(call, &ids).await?,
         tags: tag::by_thing(call, "UserVm", &ids).await?,
         public: public(call, &ids).await?,
-        shown_in: db.by_ids(rows.iter().filter_map(|v| v.group_id)).await?,
+        shown_in: call.db.by_ids(rows.iter().filter_map(|v| v.group_id)).await?,
         affinity: affinity_group::by_vm(call, &ids).await?,
     };
-    let root = call.caller.is_root();
     let shown = |v: store::Vm| {
         let figures = call.figures.of(&v.instance_name).filter(|_| v.state == "Running");
         let mut view = one(v, &mut beside, root);
@@ -274,22 +328,23 @@ fn show_figures(view: &mut Vm, f: &stratus_drivers::VmFigures) {
 fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
     let (zone, template, offering) = (b.zones.get(&v.zone_id), b.templates.get(&v.template_id), b.offerings.get(&v.service_offering_id));
     let host = v.host_id.and_then(|h| b.hosts.get(&h));
+    let owner = b.owners.get(&(v.account_id, v.domain_id));
     let public = b.public.remove(&v.id);
     let group = v.group_id.and_then(|g| b.shown_in.get(&g));
     let iso = v.iso_id.and_then(|i| b.templates.get(&i));
     Vm {
-        account: b.owners.account(v.account_id),
-        projectid: b.owners.project_uuid(v.account_id),
-        project: b.owners.project(v.account_id),
-        domainid: b.owners.domain_uuid(v.domain_id),
-        domain: b.owners.domain(v.domain_id),
+        account: owner.and_then(|o| o.account.clone()),
+        projectid: owner.and_then(|o| o.projectid.clone()),
+        project: owner.and_then(|o| o.project.clone()),
+        domainid: owner.and_then(|o| o.domainid.clone()),
+        domain: owner.and_then(|o| o.domain.clone()),
         created: Date(v.created),
         haenable: v.ha_enabled,
         groupid: group.map(|g| g.uuid.clone()),
         group: group.map(|g| g.name.clone()),
-        isoid: iso.map(|i| i.uuid.clone()),
-        isoname: iso.map(|i| i.name.clone()),
-        isodisplaytext: iso.map(|i| i.display_text.clone()),
+        isoid: iso.map(|i| i.row.uuid.clone()),
+        isoname: iso.map(|i| i.row.name.clone()),
+        isodisplaytext: iso.map(|i| i.row.display_text.clone()),
         password: None,
         cpuused: None,
         networkkbsread: None,
@@ -299,20 +354,20 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
         diskioread: None,
         diskiowrite: None,
         affinitygroup: b.affinity.remove(&v.id).unwrap_or_default(),
-        zoneid: zone.map(|z| z.uuid.clone()),
+        zoneid: zone.map(|z| z.id.clone()),
         zonename: zone.map(|z| z.name.clone()),
-        hostid: host.map(|h| h.uuid.clone()),
+        hostid: host.map(|h| h.id.clone()),
         hostname: host.map(|h| h.name.clone()),
-        templateid: template.map(|t| t.uuid.clone()),
-        templatename: template.map(|t| t.name.clone()),
-        templatedisplaytext: template.map(|t| t.display_text.clone()),
-        passwordenabled: template.map(|t| t.password_enabled),
-        serviceofferingid: offering.map(|o| o.uuid.clone()),
+        templateid: template.map(|t| t.named.id.clone()),
+        templatename: template.map(|t| t.named.name.clone()),
+        templatedisplaytext: template.map(|t| t.text.clone()),
+        passwordenabled: template.map(|t| t.row.password_enabled),
+        serviceofferingid: offering.map(|o| o.id.clone()),
         serviceofferingname: offering.map(|o| o.name.clone()),
         cpunumber: v.cpus,
         cpuspeed: v.cpu_mhz,
         memory: v.memory_mb,
-        guestosid: b.oses.get(&v.os_type_id).map(|o| o.uuid.clone()),
+        guestosid: b.oses.get(&v.os_type_id).cloned(),
         rootdeviceid: 0,
         rootdevicetype: "ROOT".into(),
         securitygroup: b.groups.remove(&v.id).unwrap_or_default(),

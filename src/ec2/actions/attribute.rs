@@ -153,9 +153,7 @@ async fn change(cx: &Cx, attribute: &str, value: Option<&str>) -> Outcome<Change
         }
         "instanceType" => Change::Type(super::launch::offering_named(cx, value).await?),
         "userData" => Change::UserData(super::launch::user_data_of(value)?.unwrap_or_default()),
-        "groupSet" => {
-            Change::Groups(group_uuids(cx, &cx.input.list("GroupId")).await?)
-        }
+        "groupSet" => Change::Groups(group_uuids(cx, &cx.input.list("GroupId")).await?),
         "blockDeviceMapping" => Change::Disks(disks_said(cx)?),
         "sourceDestCheck" if flag()? => Change::Nothing,
         "sourceDestCheck" => return Err(Fault::unsupported("Guests are always held to their own addresses here")),

@@ -9,11 +9,12 @@ use stratus_engine::host::{HostAdd, HostFilter, HostUpdate};
 use stratus_engine::image_store::ImageStoreAdd;
 use stratus_engine::pod::{PodCreate, PodUpdate};
 use stratus_engine::pool::PoolCreate;
+use stratus_engine::volume::VolumeCreate;
 use stratus_engine::zone::{ZoneCreate, ZoneFilter, ZoneUpdate};
-use stratus_engine::{Amount, Call, Engine, EngineConfig};
-use stratus_model::{AccountType, Caller, Error, Source, SteppedClock};
+use stratus_engine::{Amount, Call, Engine, EngineConfig, JobDraft};
+use stratus_model::{AccountType, Caller, Error, Kind, Source, SteppedClock};
 use stratus_sim::{Fault, FaultKind, Op, Sim};
-use stratus_store::{Cluster, Db, Domain, Event, Host, Pod, Query, Sealer, StoragePool, Zone};
+use stratus_store::{Account, Cluster, Db, Domain, Event, Host, Pod, Query, Sealer, StoragePool, Zone};
 
 struct Cloud {
     call: Call,
@@ -366,6 +367,13 @@ async fn users_see_enabled_zones_that_are_public_or_their_domains_own(cloud: Clo
     assert_eq!(names(&inside).await, ["of a", "public"]);
     assert_eq!(names(&outside).await, ["public"]);
     assert!(inside.may_use_zone(&private).await.unwrap() && !outside.may_use_zone(&private).await.unwrap());
+    let of = |domain: i64| Account { domain_id: domain, ..Default::default() };
+    inside.zone_for(&private, &of(domains[2].id)).await.unwrap();
+    assert_eq!(outside.zone_for(&private, &of(domains[3].id)).await.unwrap_err().codes().api, 431);
+    let volume = VolumeCreate { owner: of(domains[3].id), zone: private.clone(), name: "v".into(), ..Default::default() };
+    let draft = JobDraft { command: "createVolume", parameters: "{}".into(), event: "VOLUME.CREATE", description: "x".into() };
+    let refused = c.volume_create(&outside, volume, draft).await.unwrap_err();
+    assert!(matches!(&refused, Error::NotFound { kind: Kind::Zone, .. }), "{refused}");
     c.zone_update(c, &private, ZoneUpdate { is_public: Some(true), ..Default::default() }).await.unwrap();
     assert_eq!(names(&outside).await, ["of a", "public"]);
 }

@@ -178,7 +178,8 @@ fn told_about_itself(scene: &Scene, vm: &VmSpec) {
 fn spoofing(scene: &Scene, vm: &VmSpec) {
     let (router, address) = (scene.router(), vm.nics[0].ip.as_str());
     assert!(scene.ssh(&router, address, "ping -c 1 -W 4 10.1.1.1").is_some(), "as itself it is heard");
-    let borrowed = "ip addr add 10.1.1.99/24 dev eth0; ping -c 2 -W 1 -I 10.1.1.99 10.1.1.1; code=$?; ip addr del 10.1.1.99/24 dev eth0; exit $code";
+    let borrowed =
+        "ip addr add 10.1.1.99/24 dev eth0; ping -c 2 -W 1 -I 10.1.1.99 10.1.1.1; code=$?; ip addr del 10.1.1.99/24 dev eth0; exit $code";
     assert_eq!(scene.ssh(&router, address, borrowed), None, "with a borrowed address it is not");
     let rules = run("nsenter", &[&format!("--net=/run/netns/{}", scene.host().netns), "nft", "list", "ruleset"]);
     let dropped = |line: &&str| line.contains("10.1.1.11 counter packets") && !line.contains("packets 0 ");

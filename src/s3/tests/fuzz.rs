@@ -10,14 +10,51 @@ use stratus_sigs::sign::{Keys, Target, chunk_chain};
 use stratus_sigs::{ChunkChain, decode_chunks};
 use stratus_testkit::fuzz::run;
 
-const CHUNKED: &[&[u8]] =
-    &[b"\r\n", b"\n", b"0\r\n\r\n", b";chunk-signature=", b"ffffffffffffffff", b"-1", b"+5", b"x-amz-checksum-crc32:", b":", b"\0", b"5;a=b"];
-const JSON: &[&[u8]] = &[
-    b"{", b"}", b"[", b"]", b",", b"\"", b"null", b"-1", b"1e999", b"\"*\"", b"\"\\u0000\"", b"\"\\ud800\"", b"\"arn:aws:s3:::b/*\"",
-    b"\"Deny\"", b"\"aws:SourceIp\"", b"\"0.0.0.0/99\"", b"\"NotPrincipal\":\"*\"",
+const CHUNKED: &[&[u8]] = &[
+    b"\r\n",
+    b"\n",
+    b"0\r\n\r\n",
+    b";chunk-signature=",
+    b"ffffffffffffffff",
+    b"-1",
+    b"+5",
+    b"x-amz-checksum-crc32:",
+    b":",
+    b"\0",
+    b"5;a=b",
 ];
-const MULTIPART: &[&[u8]] =
-    &[b"--XX", b"--XX--", b"\r\n\r\n", b"\r\n", b"\"", b";", b"name=\"file\"", b"filename=\"${filename}\"", b"Content-Type:", b"\0", b"\xff"];
+const JSON: &[&[u8]] = &[
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b"\"",
+    b"null",
+    b"-1",
+    b"1e999",
+    b"\"*\"",
+    b"\"\\u0000\"",
+    b"\"\\ud800\"",
+    b"\"arn:aws:s3:::b/*\"",
+    b"\"Deny\"",
+    b"\"aws:SourceIp\"",
+    b"\"0.0.0.0/99\"",
+    b"\"NotPrincipal\":\"*\"",
+];
+const MULTIPART: &[&[u8]] = &[
+    b"--XX",
+    b"--XX--",
+    b"\r\n\r\n",
+    b"\r\n",
+    b"\"",
+    b";",
+    b"name=\"file\"",
+    b"filename=\"${filename}\"",
+    b"Content-Type:",
+    b"\0",
+    b"\xff",
+];
 
 fn chain() -> ChunkChain {
     let keys = Keys { access: "AK", secret: "secret" };
@@ -93,7 +130,8 @@ fn fuzz_bucket_policies() {
         let text = String::from_utf8_lossy(text);
         let Ok(policy) = Policy::parse(&text, "b") else { return };
         let mut document: serde_json::Value = serde_json::from_str(&text).expect("it was read as a policy");
-        let deny = serde_json::json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]});
+        let deny =
+            serde_json::json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]});
         let statements = document["Statement"].take();
         let statements = statements.as_array().cloned().unwrap_or_else(|| vec![statements]);
         document["Statement"] = statements.into_iter().chain([deny]).collect();
