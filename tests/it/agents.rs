@@ -1,4 +1,5 @@
 //! Real agents, as processes of their own, with simulated hosts behind them: the way from `addHost` to a running VM and back.
+use super::cloud::{TestCloud, on_both};
 use super::server::stratus;
 use super::{Native, Server};
 use serde_json::{Value, json};
@@ -7,7 +8,14 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use stratus_drivers::{Host, VmSpec};
 use stratus_sim::Sim;
+use stratus_store::{Agent as AgentRow, Query};
 use tempfile::TempDir;
+
+on_both! {
+    a_token_is_good_once_and_for_a_day in stratus::simulate::BUILT_IN;
+    a_renewed_certificate_replaces_the_old_one_when_it_is_used in stratus::simulate::BUILT_IN;
+    the_first_authority_stays in stratus::simulate::BUILT_IN;
+}
 
 /// How long the other side of something may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -259,6 +267,57 @@ pub fn stranger() -> VmSpec {
         iso: None,
         metadata: Default::default(),
     }
+}
+
+const DAY: i64 = 86_400_000_000;
+
+impl TestCloud {
+    /// An agent that is invited by this token hash until a day from now.
+    async fn invited(&self, uuid: &str, hash: &str) {
+        let now = self.engine.clock.now();
+        let (uuid, token_hash) = (uuid.to_owned(), Some(hash.to_owned()));
+        let row = AgentRow { uuid, name: "machine".into(), token_hash, token_until: now + DAY, created: now, ..Default::default() };
+        self.engine.db.write(move |tx| Box::pin(async move { tx.insert(&mut row.clone()).await })).await.unwrap();
+    }
+}
+
+async fn a_token_is_good_once_and_for_a_day(c: TestCloud) {
+    c.invited("a", "hash-a").await;
+    c.invited("b", "hash-b").await;
+    let year = c.engine.clock.now() + 365 * DAY;
+    assert_eq!(c.engine.agent_invited("hash-a").await.unwrap().as_deref(), Some("a"));
+    assert_eq!(c.engine.agent_invited("hash-x").await.unwrap(), None);
+    assert!(c.engine.agent_enrolled("hash-a", "print-a", year).await.unwrap());
+    assert!(!c.engine.agent_enrolled("hash-a", "print-z", year).await.unwrap(), "of two only one");
+    assert_eq!(c.engine.agent_invited("hash-a").await.unwrap(), None);
+    assert_eq!(c.engine.agent_admit("print-a").await.unwrap().unwrap().0, "a");
+    assert_eq!(c.engine.agent_admit("print-z").await.unwrap(), None);
+    c.clock.step(DAY + 1);
+    assert_eq!(c.engine.agent_invited("hash-b").await.unwrap(), None, "a day is over");
+    assert!(!c.engine.agent_enrolled("hash-b", "print-b", year).await.unwrap());
+}
+
+async fn a_renewed_certificate_replaces_the_old_one_when_it_is_used(c: TestCloud) {
+    c.invited("a", "hash-a").await;
+    let years = |n: i64| c.engine.clock.now() + n * 365 * DAY;
+    c.engine.agent_enrolled("hash-a", "old", years(2)).await.unwrap();
+    assert_eq!(c.engine.agent_admit("old").await.unwrap(), Some(("a".into(), false)));
+    c.clock.step(366 * DAY);
+    assert_eq!(c.engine.agent_admit("old").await.unwrap(), Some(("a".into(), true)), "it grows old");
+    assert!(c.engine.agent_renewed("a", "new", years(2)).await.unwrap());
+    assert!(c.engine.agent_admit("old").await.unwrap().is_some(), "an answer that got lost locks nobody out");
+    assert_eq!(c.engine.agent_admit("new").await.unwrap(), Some(("a".into(), false)));
+    assert_eq!(c.engine.agent_admit("old").await.unwrap(), None);
+    let gone = vec![("removed", c.engine.clock.now().into())];
+    c.engine.db.write(move |tx| Box::pin(async move { tx.update::<AgentRow>(Query::live(), gone.clone()).await })).await.unwrap();
+    assert_eq!(c.engine.agent_admit("new").await.unwrap(), None, "its host was removed");
+}
+
+async fn the_first_authority_stays(c: TestCloud) {
+    let make = |n: &'static str| move || Ok((format!("certificate {n}"), format!("key {n}")));
+    let first = c.engine.agent_authority(make("1")).await.unwrap();
+    assert_eq!(c.engine.agent_authority(make("2")).await.unwrap(), first);
+    assert_eq!(first, ("certificate 1".into(), "key 1".into()));
 }
 
 #[test]
