@@ -279,7 +279,7 @@ impl Serve for Worker {
             Ask::ObjectOpen { store, object, stream } => {
                 let reader = self.drivers.store.open(&store, &object).await?;
                 session.stream(stream, Box::new(tokio::io::join(reader.body, tokio::io::sink())));
-                Ok(reader.bytes.into())
+                crate::ask::value(Ok((reader.bytes, reader.made_up)))
             }
             ask => match ask.subject() {
                 Some(subject) => {

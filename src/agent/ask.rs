@@ -226,7 +226,7 @@ pub enum Ask {
         object: String,
         to: String,
     },
-    /// Opens the stream of this number from the object's bytes; the answer is how many there are.
+    /// Opens the stream of this number from the object's bytes; the answer is how many there are, and whether they were made up.
     ObjectOpen {
         store: String,
         object: String,
@@ -244,6 +244,9 @@ pub enum Ask {
         store: String,
         template: String,
         snapshot: String,
+    },
+    ObjectList {
+        store: String,
     },
     ObjectDelete {
         store: String,
@@ -389,6 +392,7 @@ impl Ask {
             Self::ObjectStage { store, object } => value(s.stage(&store, &object).await),
             Self::ObjectSettle { store, object } => value(s.settle(&store, &object).await),
             Self::TemplateFromSnapshot { store, template, snapshot } => value(s.template_from_snapshot(&store, &template, &snapshot).await),
+            Self::ObjectList { store } => value(s.list(&store).await),
             Self::ObjectDelete { store, object } => value(s.delete(&store, &object).await),
             Self::Screen { .. } | Self::ObjectOpen { .. } | Self::Networks | Self::Renew { .. } => {
                 Err(DriverError::Unsupported("this is not for a driver".into()))

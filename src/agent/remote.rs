@@ -380,8 +380,8 @@ impl SecondaryStorage for Hub {
     async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
         let session = self.at_store(store, object).await?;
         let (near, stream) = pipe(&session);
-        match session.ask::<u64>(Ask::ObjectOpen { store: store.into(), object: object.into(), stream }).await {
-            Ok(bytes) => Ok(ObjectReader { bytes, body: Box::pin(Whole { from: near, left: bytes }), made_up: false }),
+        match session.ask::<(u64, bool)>(Ask::ObjectOpen { store: store.into(), object: object.into(), stream }).await {
+            Ok((bytes, made_up)) => Ok(ObjectReader { bytes, body: Box::pin(Whole { from: near, left: bytes }), made_up }),
             Err(e) => {
                 session.stream_end(stream);
                 Err(e)
@@ -390,6 +390,9 @@ impl SecondaryStorage for Hub {
     }
     async fn stage(&self, store: &str, object: &str) -> Done {
         self.at_store(store, object).await?.ask(Ask::ObjectStage { store: store.into(), object: object.into() }).await
+    }
+    async fn list(&self, store: &str) -> Done<Vec<String>> {
+        self.at_store(store, store).await?.ask(Ask::ObjectList { store: store.into() }).await
     }
     async fn settle(&self, store: &str, object: &str) -> Done {
         self.at_store(store, object).await?.ask(Ask::ObjectSettle { store: store.into(), object: object.into() }).await
