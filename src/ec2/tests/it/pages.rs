@@ -9,8 +9,16 @@ async fn twelve(cloud: &Cloud) -> Vec<String> {
     for (n, uuid) in ids.iter().cloned().enumerate() {
         let reservation = Some(if n % 2 == 0 { "r-0123456789abcdef0" } else { "r-0123456789abcdef1" }.to_owned());
         let launch_index = Some(n as i64 / 2);
-        let mut row =
-            Vm { uuid, name: format!("vm{n}"), account_id: 2, domain_id: 1, state: "Running".into(), reservation, launch_index, ..Default::default() };
+        let mut row = Vm {
+            uuid,
+            name: format!("vm{n}"),
+            account_id: 2,
+            domain_id: 1,
+            state: "Running".into(),
+            reservation,
+            launch_index,
+            ..Default::default()
+        };
         cloud.engine.db.write(move |tx| Box::pin(async move { tx.insert(&mut row).await })).await.unwrap();
     }
     let rows = ids.iter().enumerate().map(|(n, id)| vm(id, &format!("vm{n}"), "Running", &[])).collect();
@@ -33,8 +41,7 @@ async fn a_page_asks_for_no_more_than_it_shows() {
         let mut ask = vec![("MaxResults", "5")];
         ask.extend(token.as_deref().map(|t| ("NextToken", t)));
         let reply = cloud.ok("DescribeInstances", &ask).await;
-        let names: Vec<String> =
-            reply.body.split("<instanceId>").skip(1).map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect();
+        let names: Vec<String> = reply.body.split("<instanceId>").skip(1).map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect();
         assert_eq!((names.len(), questions(&cloud)), (wanted, 1));
         seen.extend(names);
         token = reply.between("<nextToken>", "<").map(str::to_owned);
