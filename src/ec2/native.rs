@@ -29,6 +29,8 @@ pub trait Native: Send + Sync {
     async fn call(&self, caller: &Arc<Caller>, command: &str, parameters: Parameters) -> Result<Value>;
     /// VMs by uuid, as `listVirtualMachines` shows them; those that the caller may not see are left out.
     async fn vms(&self, caller: &Arc<Caller>, uuids: &[String]) -> Result<Vec<Value>>;
+    /// Of the VMs that `listVirtualMachines` shows, at most so many from one on, and how many there are in all.
+    async fn vm_page(&self, caller: &Arc<Caller>, first: u64, most: u64) -> Result<(Vec<Value>, u64)>;
     /// The user of an access key and its secret; `None` when nobody may sign with it.
     async fn key_lookup(&self, access_key: &str) -> Result<Option<(Caller, String)>>;
     /// Whether this caller may run a command.
@@ -57,6 +59,11 @@ impl Native for InProcess {
     }
     async fn vms(&self, caller: &Arc<Caller>, uuids: &[String]) -> Result<Vec<Value>> {
         self.registry.vms(&self.engine, caller, uuids).await
+    }
+    async fn vm_page(&self, caller: &Arc<Caller>, first: u64, most: u64) -> Result<(Vec<Value>, u64)> {
+        let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let (found, count) = self.registry.vm_page(&self.engine, caller, clamp(first), clamp(most)).await?;
+        Ok((found, u64::try_from(count).unwrap_or(0)))
     }
     async fn key_lookup(&self, access_key: &str) -> Result<Option<(Caller, String)>> {
         self.engine.by_api_key(access_key).await

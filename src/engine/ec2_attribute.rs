@@ -58,6 +58,12 @@ impl Engine {
         tx.delete::<Ec2Attribute>(Query::all().eq("kind", kind).eq("uuid", uuid)).await.map(drop)
     }
 
+    /// Whether a VM is to be destroyed when its guest turns it off: EC2's `InstanceInitiatedShutdownBehavior` is `terminate`.
+    pub(crate) async fn ec2_ends_with_shutdown(&self, vm_uuid: &str) -> Result<bool> {
+        let said = self.ec2_attributes("i", &[vm_uuid.to_owned()]).await?;
+        Ok(said.get(vm_uuid).and_then(|all| all.get("instanceInitiatedShutdownBehavior")).is_some_and(|b| b == "terminate"))
+    }
+
     /// Says whether a volume goes with its VM when that is expunged.
     pub async fn ec2_delete_with_vm_set(&self, volume_uuid: &str, goes: bool) -> Result<()> {
         let volume = self.db.by_uuid::<Volume>(Kind::Volume, volume_uuid).await?;

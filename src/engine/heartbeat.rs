@@ -84,7 +84,7 @@ impl Engine {
             }
             if fate == Fate::Dead {
                 for vm in self.vms_on(&[host.id]).await? {
-                    self.vm_died(&host, &vm).await?;
+                    self.vm_died(&host, &vm, false).await?;
                 }
             }
         }

@@ -38,7 +38,7 @@ impl Engine {
                     differed += 1;
                 }
                 Some(true) => {}
-                _ => differed += u64::from(self.vm_died(host, vm).await?),
+                seen => differed += u64::from(self.vm_died(host, vm, seen.is_some()).await?),
             }
         }
         for name in on.iter().filter(|(name, on)| **on && !rows.contains_key(**name)).map(|(name, _)| *name) {
@@ -47,9 +47,11 @@ impl Engine {
         Ok(differed)
     }
 
-    /// A VM is gone from its host: it is stopped in the books, and started again where HA is asked for.
-    pub(crate) async fn vm_died(self: &Arc<Self>, host: &Host, seen: &Vm) -> Result<bool> {
+    /// A VM is gone from its host: it is stopped in the books, and started again where HA is asked for. One that is there and does not
+    /// run was turned off from inside (`off`); that ends an instance of EC2 whose owner said so.
+    pub(crate) async fn vm_died(self: &Arc<Self>, host: &Host, seen: &Vm, off: bool) -> Result<bool> {
         let call = self.system_call("VM.STOP").await?;
+        let ends = off && self.ec2_ends_with_shutdown(&seen.uuid).await?;
         let (host, seen) = (host.clone(), seen.clone());
         let jobs = self
             .db
@@ -70,7 +72,11 @@ impl Engine {
                     let why = format!("stopping {}, which host {} no longer runs", vm.instance_name, host.name);
                     let stop = draft("stopVirtualMachine", "VM.STOP", serde_json::json!({ "id": vm.uuid, "forced": "true" }), why);
                     let mut jobs = vec![stop.insert(tx, &call, topic).await?];
-                    if vm.ha_enabled {
+                    if ends {
+                        let why = format!("terminating {}, which was turned off from inside", vm.instance_name);
+                        let end = draft("destroyVirtualMachine", "VM.DESTROY", serde_json::json!({ "id": vm.uuid }), why);
+                        jobs.push(end.insert(tx, &call, topic).await?);
+                    } else if vm.ha_enabled {
                         let why = format!("starting {} again for high availability", vm.instance_name);
                         let start = draft("startVirtualMachine", "VM.START", serde_json::json!({ "id": vm.uuid }), why);
                         jobs.push(start.insert(tx, &call, topic).await?);

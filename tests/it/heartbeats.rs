@@ -7,6 +7,7 @@ on_both! {
     a_silent_host_is_an_alert_and_its_vms_are_left_alone in stratus::simulate::BUILT_IN;
     vms_of_a_dead_host_are_stopped_and_with_ha_started_elsewhere in stratus::simulate::BUILT_IN;
     a_guest_that_halts_is_stopped_and_with_ha_started_again in stratus::simulate::BUILT_IN;
+    a_guest_that_halts_is_terminated_where_its_owner_said_so in stratus::simulate::BUILT_IN;
     a_vm_stopped_by_force_does_not_run_on_when_its_host_is_back in stratus::simulate::BUILT_IN;
     a_vm_that_nobody_knows_is_told_of_and_left_alone in stratus::simulate::BUILT_IN;
 }
@@ -89,6 +90,23 @@ async fn a_guest_that_halts_is_stopped_and_with_ha_started_again(c: TestCloud) {
     halt().await;
     assert_eq!(c.vm(&id).await.state, "Running");
     c.settled("a guest was started again").await;
+}
+
+async fn a_guest_that_halts_is_terminated_where_its_owner_said_so(c: TestCloud) {
+    let id = c.deploy().await;
+    let behaviour = [("instanceInitiatedShutdownBehavior", Some("terminate"))];
+    c.engine.ec2_attributes_set("i", std::slice::from_ref(&id), &behaviour).await.unwrap();
+    c.ask("updateVirtualMachine", &[("id", &id), ("haenable", "true")]).await;
+    // Stopped from outside it is only stopped.
+    c.ask("stopVirtualMachine", &[("id", &id)]).await;
+    c.beat().await;
+    assert_eq!(c.vm(&id).await.state, "Stopped");
+    c.ask("startVirtualMachine", &[("id", &id)]).await;
+    let (host, vm) = (c.host_of(&id).await, c.vm(&id).await);
+    c.sim.guest_halt(&host.uuid, &vm.instance_name).unwrap();
+    c.beat().await;
+    assert_eq!(c.vm(&id).await.state, "Destroyed");
+    c.settled("a guest has ended itself").await;
 }
 
 async fn a_vm_stopped_by_force_does_not_run_on_when_its_host_is_back(c: TestCloud) {

@@ -58,7 +58,7 @@ mod volume;
 mod zone;
 
 use crate::registry::Registry;
-pub(crate) use vm::shown as vms;
+pub(crate) use vm::{brief_of as vms, brief_page as vm_page};
 
 pub(crate) fn register(r: &mut Registry) {
     account::register(r);

@@ -314,14 +314,24 @@ fn visible(call: &Call, q: store::Query) -> store::Query {
     if call.caller.is_root() { q } else { q.eq("display_vm", true).ne("state", "Expunging") }
 }
 
-/// VMs by uuid as the list shows them to a caller; those that it may not see are left out. For doors that show many at once.
-pub(crate) async fn shown(call: &Call, uuids: &[String]) -> Result<Vec<serde_json::Value>> {
+/// VMs by uuid as far as the EC2 door reads them; those that the caller may not see are left out.
+pub(crate) async fn brief_of(call: &Call, uuids: &[String]) -> Result<Vec<serde_json::Value>> {
     let query = visible(call, store::Query::live().within("uuid", uuids));
     let scope = call.scope(&stratus_engine::ScopeRequest { by_id: true, ..Default::default() }).await?;
     let range = (0, i64::try_from(uuids.len()).unwrap_or(i64::MAX));
-    let found = call.vm_list(VmFilter { scope, query, range }).await?;
-    let views = views::vm::of(call, found.rows).await?;
-    views.into_iter().map(|v| serde_json::to_value(v).map_err(Error::internal)).collect()
+    brief(call, VmFilter { scope, query, range }).await.map(|(vms, _)| vms)
+}
+
+/// A page of the VMs that the list shows without parameters, as far as the EC2 door reads them, and how many there are in all.
+pub(crate) async fn brief_page(call: &Call, range: (i64, i64)) -> Result<(Vec<serde_json::Value>, i64)> {
+    let scope = call.scope(&stratus_engine::ScopeRequest::default()).await?;
+    brief(call, VmFilter { scope, query: visible(call, store::Query::live()), range }).await
+}
+
+async fn brief(call: &Call, filter: VmFilter) -> Result<(Vec<serde_json::Value>, i64)> {
+    let found = call.vm_list(filter).await?;
+    let shown = views::vm::of(call, found.rows).await?;
+    Ok((shown.into_iter().map(views::vm::brief).collect::<Result<_>>()?, found.count))
 }
 
 /// Changes what may change of a VM while it runs.

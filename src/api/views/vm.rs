@@ -317,6 +317,50 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
     Ok(rows.into_iter().map(shown).collect())
 }
 
+/// A VM with as much of its view as the EC2 door reads: whole records of thousands of VMs are dear.
+pub(crate) fn brief(v: Vm) -> Result<serde_json::Value> {
+    use serde_json::{Map, Value, json};
+    let created = serde_json::to_value(&v.created).map_err(Error::internal)?;
+    let mut map = Map::with_capacity(48);
+    let mut put = |name: &str, value: Option<Value>| drop(value.map(|v| map.insert(name.to_owned(), v)));
+    let text = |t: Option<String>| t.map(Value::from);
+    for (name, value) in [("id", v.id), ("name", v.name), ("state", v.state)] {
+        put(name, Some(value.into()));
+    }
+    put("created", Some(created));
+    for (name, value) in [
+        ("account", v.account),
+        ("domainid", v.domainid),
+        ("hypervisor", v.hypervisor),
+        ("templateid", v.templateid),
+        ("serviceofferingid", v.serviceofferingid),
+        ("serviceofferingname", v.serviceofferingname),
+        ("zoneid", v.zoneid),
+        ("zonename", v.zonename),
+        ("guestosid", v.guestosid),
+        ("keypair", v.keypair),
+        ("publicip", v.publicip),
+        ("publicipid", v.publicipid),
+    ] {
+        put(name, text(value));
+    }
+    let nic = |n: Nic| {
+        let mut nic = Map::with_capacity(20);
+        nic.insert("id".into(), n.id.into());
+        nic.insert("isdefault".into(), n.isdefault.into());
+        nic.insert("macaddress".into(), n.macaddress.into());
+        for (name, value) in [("networkid", n.networkid), ("ipaddress", n.ipaddress)] {
+            value.map(|v| nic.insert(name.into(), v.into()));
+        }
+        Value::Object(nic)
+    };
+    put("nic", Some(v.nic.into_iter().map(nic).collect()));
+    put("securitygroup", Some(v.securitygroup.into_iter().map(|g| json!({ "id": g.id, "name": g.name })).collect()));
+    put("affinitygroup", Some(v.affinitygroup.into_iter().map(|g| json!({ "id": g.id, "name": g.name })).collect()));
+    put("tags", Some(v.tags.into_iter().map(|t| json!({ "key": t.key, "value": t.value })).collect()));
+    Ok(Value::Object(map))
+}
+
 fn show_figures(view: &mut Vm, f: &stratus_drivers::VmFigures) {
     let kib = |bytes: u64| i64::try_from(bytes >> 10).ok();
     view.cpuused = Some(format!("{}%", stratus_engine::capacities::percent_text(f64::from(f.cpu) / 100.0)));

@@ -70,6 +70,11 @@ impl Native for Fake {
         }
         Ok(found)
     }
+    async fn vm_page(&self, caller: &Arc<Caller>, first: u64, most: u64) -> Result<(Vec<Value>, u64)> {
+        let page = [("page".to_owned(), (first / most + 1).to_string()), ("pagesize".to_owned(), most.to_string())];
+        let answer = self.call(caller, "listVirtualMachines", page.into()).await?;
+        Ok((answer["virtualmachine"].as_array().cloned().unwrap_or_default(), answer["count"].as_u64().unwrap_or(0)))
+    }
     async fn key_lookup(&self, key: &str) -> Result<Option<(Caller, String)>> {
         Ok(self.keys.lock().unwrap().get(key).cloned())
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stratus_model::{Error, Limit};
-use stratus_store::{Query, Vm};
+use stratus_store::{Account, Query, Vm, Zone};
 
 /// Makes VM rows as the native command would, `room` of them.
 async fn deploys(cloud: &Cloud, room: usize) -> Arc<AtomicUsize> {
@@ -47,6 +47,25 @@ async fn a_launch_answers_at_once_with_its_reservation() {
     assert_eq!(shown.body.matches("<instanceId>").count(), 2);
     let rows = cloud.engine.db.find::<Vm>(Query::all().eq("reservation", reservation)).await.unwrap();
     assert_eq!(rows.iter().map(|r| r.launch_index).collect::<Vec<_>>(), [Some(0), Some(1)]);
+}
+
+#[tokio::test]
+async fn a_launch_without_a_zone_goes_to_the_accounts_own() {
+    let cloud = Cloud::new().await;
+    deploys(&cloud, 1).await;
+    let zone = |name: &str| json!({ "id": name, "name": name, "allocationstate": "Enabled", "networktype": "Basic" });
+    cloud.fake.lists("listZones", "zone", vec![zone("Zone 1"), zone("Zone 2")]);
+    let own = Zone { uuid: "Zone 2".into(), name: "Zone 2".into(), network_type: "Basic".into(), ..Default::default() };
+    let write = cloud.engine.db.write(move |tx| {
+        Box::pin(async move {
+            let mut own = own;
+            tx.insert(&mut own).await?;
+            tx.set::<Account>(2, vec![("default_zone_id", own.id.into())]).await.map(drop)
+        })
+    });
+    write.await.unwrap();
+    cloud.ok("RunInstances", &[("ImageId", IMAGE), ("MinCount", "1"), ("MaxCount", "1")]).await;
+    assert_eq!(cloud.fake.calls("deployVirtualMachine")[0]["zoneid"], "Zone 2");
 }
 
 #[tokio::test]

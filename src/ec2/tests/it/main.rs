@@ -6,6 +6,7 @@ mod fake;
 mod hostile;
 mod launch;
 mod mappings;
+mod pages;
 mod refusals;
 mod soap;
 mod wire;
