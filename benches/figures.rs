@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
+#[path = "parts/grow.rs"]
+mod grow;
 #[allow(dead_code, reason = "the tests call more of it")]
 #[path = "../tests/it/native.rs"]
 mod native;
@@ -25,12 +27,14 @@ use tempfile::TempDir;
 const IN_FLIGHT: usize = 64;
 /// Deploys that are timed.
 const DEPLOYS: usize = 1_000;
-/// VMs there are when pages are timed, if they fit.
-const VMS: usize = 3_000;
-/// VMs on a page.
+/// Rows there are when pages are timed; all but the first thousand VMs are copied rows, which no host runs.
+const ROWS: [i64; 3] = [1_000, 10_000, 100_000];
+/// Rows at which deploys are timed once more.
+const AGAIN: i64 = 10_000;
+/// Rows on a page.
 const PAGE: usize = 500;
 /// Pages asked for, one after the other.
-const PAGES: usize = 20;
+const PAGES: usize = 40;
 /// Small requests of a kind.
 const REQUESTS: usize = 10_000;
 /// Starts on an empty database.
@@ -325,23 +329,37 @@ async fn figures() {
     println!("    no delay in the simulator, SQLite synchronous=FULL; jobs asked for every {} ms, {polls} times in all", POLL.as_millis());
     println!("{}", uptime());
 
-    let (more, _) = deploy(pid, &native, &what, VMS - taken.each.len()).await;
-    more.print(&format!("deploy the rest, {IN_FLIGHT} in flight"));
-    let vms = native.ok("listVirtualMachines", &[("page", "1"), ("pagesize", "1")]).await["count"].as_u64().unwrap_or_default();
-    println!("{vms} VMs; RSS {:.1} MiB", resident(pid));
-    let last = (usize::try_from(vms).unwrap().div_ceil(PAGE)).max(1);
+    for rows in ROWS {
+        if rows > ROWS[0] {
+            grow::grow(&server, rows);
+        }
+        for (command, key) in [("listVirtualMachines", "virtualmachine"), ("listVolumes", "volume"), ("listEvents", "event")] {
+            pages(pid, &native, command, key).await;
+        }
+        println!("RSS {:.1} MiB; {}", resident(pid), uptime());
+        if rows == AGAIN {
+            let (taken, _) = deploy(pid, &native, &what, DEPLOYS).await;
+            taken.print(&format!("deploy to Running at {rows} VMs, {IN_FLIGHT} in flight"));
+        }
+    }
+}
+
+/// The first and the last page of a list.
+async fn pages(pid: u32, native: &Native, command: &str, key: &str) {
+    let count = native.ok(command, &[("page", "1"), ("pagesize", "1")]).await["count"].as_u64().unwrap_or_default();
+    let last = usize::try_from(count).unwrap().div_ceil(PAGE).max(1);
     for page in [1, last] {
-        let (page, size, bytes) = (page.to_string(), PAGE.to_string(), AtomicUsize::new(0));
+        let (number, size, bytes, rows) = (page.to_string(), PAGE.to_string(), AtomicUsize::new(0), AtomicUsize::new(0));
+        let call = async || native_call(native, command, &[("page", &number), ("pagesize", &size)]).await;
+        rows.store(call().await.map_or(0, |a| a.inner[key].as_array().map_or(0, Vec::len)), Relaxed);
         let taken = load(pid, 1, PAGES, async || {
-            let a = native_call(&native, "listVirtualMachines", &[("page", &page), ("pagesize", &size)]).await?;
-            bytes.store(a.text.len(), Relaxed);
+            bytes.store(call().await?.text.len(), Relaxed);
             Ok(())
         })
         .await;
-        taken.print(&format!("listVirtualMachines, page {page} of {last} of {PAGE}, one at a time"));
-        println!("    {} KiB a page", bytes.into_inner() / 1024);
+        taken.print(&format!("{command}, {count} rows, page {page} of {last}, one at a time"));
+        println!("    {} rows and {} KiB a page", rows.into_inner(), bytes.into_inner() / 1024);
     }
-    println!("{}", uptime());
 }
 
 #[tokio::main]

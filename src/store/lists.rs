@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(page(&ids, false, 4, 2), [5]);
         assert_eq!(page(&ids, true, 0, 2), [4, 5]);
         assert_eq!(page(&ids, true, 4, 2), [1]);
-        assert_eq!(page(&ids, false, 9, 2), []);
+        assert!(page(&ids, false, 9, 2).is_empty());
         assert_eq!(page(&ids, true, 0, i64::MAX), ids);
     }
 }
