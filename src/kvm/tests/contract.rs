@@ -82,7 +82,7 @@ impl Host for Hosts {
         self.of(host)?.detach(host, vm, disk).await
     }
     async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError> {
-        self.of(host)?.list(host).await
+        Host::list(self.of(host)?, host).await
     }
     async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError> {
         self.of(host)?.console_output(host, vm).await
