@@ -196,10 +196,10 @@ impl Seen {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn vm() -> VmSpec {
+    pub(crate) fn vm() -> VmSpec {
         let nic = NicSpec {
             uuid: "nic-1".into(),
             mac: "06:00:00:00:00:01".into(),
