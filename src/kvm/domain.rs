@@ -130,7 +130,7 @@ pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, Drive
         devices.push_str(&nic_xml(frame.prefix, nic, bridge));
     }
     let boot = if frame.iso.is_some() { "<boot dev='hd'/><boot dev='cdrom'/>" } else { "<boot dev='hd'/>" };
-    let most = frame.cpus_max.max(vm.cpus);
+    let most = if frame.kvm { frame.cpus_max.max(vm.cpus) } else { vm.cpus };
     let path = |path: &Path| escaped(&path.to_string_lossy());
     let (name, log, screen) = (escaped(&vm.name), path(frame.log), path(frame.screen));
     Ok(format!(

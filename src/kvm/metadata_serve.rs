@@ -92,27 +92,10 @@ impl Kvm {
     /// The guest behind an address: what he is to hear, his NIC, and his public address.
     fn guest(&self, network: &str, ip: Ipv4Addr) -> Done<Option<(VmSpec, NicSpec, Option<String>)>> {
         let Some(net) = self.net(network)? else { return Ok(None) };
-<<<<<<< HEAD
-        let public = net.public.addresses.iter().find(|public| public.static_nat.as_ref().is_some_and(|nat| nat.guest.parse() == Ok(ip)));
-        let public = public.map(|public| public.address.clone());
-        if let Some(Lease { nic, vm, .. }) = net.holder(ip) {
-            let spec = self.seen(vm).await?.and_then(|seen| seen.spec);
-            return Ok(spec.map(|spec| (spec, nic.clone(), public)));
-        }
-        for domain in self.virt(async |conn| conn.domains().await).await? {
-            let Some(spec) = self.seen(&domain.name).await?.and_then(|seen| seen.spec) else { continue };
-            let mine = |nic: &&NicSpec| nic.ip.parse() == Ok(ip) && nic.broadcast_uri == net.spec.broadcast_uri;
-            if let Some(nic) = spec.nics.iter().find(mine).cloned() {
-                return Ok(Some((spec, nic, public)));
-            }
-        }
-        Ok(None)
-=======
         let nat = |public: &&PublicAddress| public.static_nat.as_ref().is_some_and(|nat| nat.guest.parse() == Ok(ip));
         let public = net.public.addresses.iter().find(nat).map(|public| public.address.clone());
         let lease = net.holder(ip).cloned();
         Ok(lease.and_then(|lease| Some((lease.guest?, lease.nic, public))))
->>>>>>> e369c3f (drivers: a network's home hears what its guests are to be told; docs of KVM hosts)
     }
 
     fn token_new(&self, guest: &str, seconds: u64) -> Option<String> {
