@@ -183,7 +183,9 @@ impl Kvm {
         }
         if !self.kvm {
             // QEMU 7.2 ends with an assertion when its cache of translated code has no part left for one more CPU.
-            return Err(DriverError::Unsupported("more CPUs for a running VM on a host without hardware virtualisation; stop it first".into()));
+            return Err(DriverError::Unsupported(
+                "more CPUs for a running VM on a host without hardware virtualisation; stop it first".into(),
+            ));
         }
         self.virt(async |conn| conn.cpus(&domain, vm.cpus).await).await
     }
