@@ -139,6 +139,10 @@ pub enum Ask {
         nic: NicSpec,
         vm: String,
     },
+    GuestIntroduce {
+        network: NetworkSpec,
+        vm: VmSpec,
+    },
     PasswordSave {
         network: NetworkSpec,
         nic: NicSpec,
@@ -328,6 +332,7 @@ impl Ask {
             Self::StoreConnect { store, .. } => format!("store {store}"),
             Self::NetworkImplement { network }
             | Self::NicPrepare { network, .. }
+            | Self::GuestIntroduce { network, .. }
             | Self::PasswordSave { network, .. }
             | Self::NicRelease { network, .. }
             | Self::PublicApply { network, .. }
@@ -365,6 +370,7 @@ impl Ask {
             Self::Investigate { host } => value(h.investigate(&host, &[]).await),
             Self::NetworkImplement { network } => value(n.implement(&network).await),
             Self::NicPrepare { network, nic, vm } => value(n.prepare(&network, &nic, &vm).await),
+            Self::GuestIntroduce { network, vm } => value(n.introduce(&network, &vm).await),
             Self::PasswordSave { network, nic, password } => value(n.save_password(&network, &nic, &Secret::new(password)).await),
             Self::NicRelease { network, nic, vm } => value(n.release(&network, &nic, &vm).await),
             Self::RulesApply { host, rules } => value(n.apply_rules(&host, &rules).await),

@@ -279,6 +279,13 @@ impl Network for Hub {
         let session = self.must_at_home(network).await?;
         session.ask(Ask::NicPrepare { network: network.clone(), nic: nic.clone(), vm: vm.into() }).await
     }
+    fn tells_guests(&self) -> bool {
+        true
+    }
+    async fn introduce(&self, network: &NetworkSpec, vm: &VmSpec) -> Done {
+        let session = self.must_at_home(network).await?;
+        session.ask(Ask::GuestIntroduce { network: network.clone(), vm: vm.clone() }).await
+    }
     async fn save_password(&self, network: &NetworkSpec, nic: &NicSpec, password: &Secret) -> Done {
         let session = self.must_at_home(network).await?;
         let password = password.reveal().to_owned();

@@ -1,4 +1,4 @@
-use crate::{DriverError, NicSpec, Secret};
+use crate::{DriverError, NicSpec, Secret, VmSpec};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,15 @@ pub trait Network: Send + Sync {
     async fn implement(&self, network: &NetworkSpec) -> Result<(), DriverError>;
     /// Makes ready for one NIC: lease, name, user data.
     async fn prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Result<(), DriverError>;
+    /// Whether guests are told about themselves here, so that [`Network::introduce`] is worth a call.
+    fn tells_guests(&self) -> bool {
+        false
+    }
+    /// Says what a guest behind prepared NICs is to hear of itself: names, user data, keys. It comes before each start; the VM may run
+    /// on another host than the one that answers it.
+    async fn introduce(&self, _network: &NetworkSpec, _vm: &VmSpec) -> Result<(), DriverError> {
+        Ok(())
+    }
     /// Keeps the password that the guest behind a prepared NIC is to fetch once, at its next boot.
     async fn save_password(&self, network: &NetworkSpec, nic: &NicSpec, password: &Secret) -> Result<(), DriverError>;
     /// Takes back what `prepare` did.

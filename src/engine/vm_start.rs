@@ -339,7 +339,18 @@ async fn boot(call: &Call, plan: &mut StartVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
     let (driver, host) = call.host_of_vm(plan.host).await?;
     let spec = call.vm_spec(&vm).await?;
+    introduce(call, &vm, &spec).await?;
     driver.start(&host.uuid, &spec).await.map_err(from_driver)?;
+    Ok(())
+}
+
+/// Tells the routers of a VM's networks what its guest is to hear.
+async fn introduce(call: &Call, vm: &Vm, spec: &VmSpec) -> Result<()> {
+    let Some(router) = call.router_of_vm(vm).await?.filter(|router| router.tells_guests()) else { return Ok(()) };
+    for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
+        let row = call.db.must::<Network>(nic.network_id).await?;
+        router.introduce(&network_spec(&row), spec).await.map_err(from_driver)?;
+    }
     Ok(())
 }
 

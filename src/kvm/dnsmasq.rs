@@ -54,7 +54,7 @@ fn files(net: &Net, folder: &Path, domain: &str, mtu: u64) -> Files {
     let (mut leases, mut names) = (String::new(), String::new());
     for lease in net.leases.values() {
         let second = if lease.nic.default { "" } else { "set:second," };
-        let name = lease.name.as_deref().and_then(label);
+        let name = lease.guest.as_ref().and_then(|guest| label(&guest.host_name));
         let _ = write!(leases, "{},{second}{}", lease.nic.mac, lease.nic.ip);
         if let Some(name) = name {
             let _ = write!(leases, ",{name}");
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::network::Lease;
     use std::collections::BTreeMap;
-    use stratus_drivers::{NetworkSpec, NicSpec, PublicSet};
+    use stratus_drivers::{NetworkSpec, NicSpec, PublicSet, VmSpec};
 
     fn lease(last: u8, name: Option<&str>) -> Lease {
         let nic = NicSpec {
@@ -161,7 +161,8 @@ mod tests {
             broadcast_uri: "vlan://untagged".into(),
             default: last != 12,
         };
-        Lease { nic, vm: "i-2-3-VM".into(), name: name.map(str::to_owned), password: None }
+        let guest = name.map(|name| VmSpec { host_name: name.into(), ..crate::domain::tests::vm() });
+        Lease { nic, vm: "i-2-3-VM".into(), guest, password: None }
     }
 
     fn net(leases: &[Lease]) -> Net {

@@ -130,7 +130,7 @@ pub(crate) fn domain_xml(vm: &VmSpec, frame: &Frame<'_>) -> Result<String, Drive
         devices.push_str(&nic_xml(frame.prefix, nic, bridge));
     }
     let boot = if frame.iso.is_some() { "<boot dev='hd'/><boot dev='cdrom'/>" } else { "<boot dev='hd'/>" };
-    let most = frame.cpus_max.max(vm.cpus);
+    let most = if frame.kvm { frame.cpus_max.max(vm.cpus) } else { vm.cpus };
     let path = |path: &Path| escaped(&path.to_string_lossy());
     let (name, log, screen) = (escaped(&vm.name), path(frame.log), path(frame.screen));
     Ok(format!(
@@ -196,10 +196,10 @@ impl Seen {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn vm() -> VmSpec {
+    pub(crate) fn vm() -> VmSpec {
         let nic = NicSpec {
             uuid: "nic-1".into(),
             mac: "06:00:00:00:00:01".into(),

@@ -17,6 +17,8 @@
 //!
 //! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped),
 //! moving disks between pools while a VM runs.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
+
 mod config;
 mod dnsmasq;
 mod domain;

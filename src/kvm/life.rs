@@ -47,7 +47,6 @@ impl Kvm {
         if self.virt(async |conn| conn.domain(&vm.name).await).await?.is_some() {
             return Ok(());
         }
-        self.leases_named(vm).await?;
         let (log, screen) = (self.vm_file(&vm.name, "log")?, self.vm_file(&vm.name, "sock")?);
         let mut disks = Vec::new();
         for disk in &vm.disks {
@@ -158,7 +157,6 @@ impl Kvm {
             self.bridge_up(&nic.broadcast_uri).await?;
             self.nic_guard(&vm.name, nic).await?;
         }
-        self.leases_named(vm).await?;
         let moved = self.vm_file(&vm.name, "moved")?;
         gone(std::fs::remove_file(&moved)).map_err(io(&moved))?;
         Ok(self.virt(async |conn| conn.domain(&vm.name).await).await?.is_some())
@@ -182,6 +180,12 @@ impl Kvm {
         }
         if vm.cpus == seen.cpus {
             return Ok(());
+        }
+        if !self.kvm {
+            // QEMU 7.2 ends with an assertion when its cache of translated code has no part left for one more CPU.
+            return Err(DriverError::Unsupported(
+                "more CPUs for a running VM on a host without hardware virtualisation; stop it first".into(),
+            ));
         }
         self.virt(async |conn| conn.cpus(&domain, vm.cpus).await).await
     }

@@ -119,29 +119,9 @@ mod tests {
     use super::*;
 
     fn vm() -> VmSpec {
-        let nic = NicSpec {
-            uuid: "n".into(),
-            mac: "06:00:00:00:00:01".into(),
-            ip: "10.1.1.11".into(),
-            netmask: "255.255.255.0".into(),
-            gateway: "10.1.1.1".into(),
-            broadcast_uri: "vlan://untagged".into(),
-            default: true,
-        };
-        VmSpec {
-            name: "i-2-3-VM".into(),
-            uuid: "u".into(),
-            host_name: "web".into(),
-            cpus: 1,
-            cpu_mhz: 1,
-            memory_mb: 1,
-            disks: Vec::new(),
-            nics: vec![nic],
-            user_data: Some("I2NsAA==".into()),
-            ssh_public_key: Some("ssh-ed25519 AAAA me\n".into()),
-            iso: None,
-            metadata: BTreeMap::from([("service-offering".to_owned(), "Small".to_owned())]),
-        }
+        let metadata = BTreeMap::from([("service-offering".to_owned(), "Small".to_owned())]);
+        let (user_data, ssh_public_key) = (Some("I2NsAA==".into()), Some("ssh-ed25519 AAAA me\n".into()));
+        VmSpec { host_name: "web".into(), user_data, ssh_public_key, metadata, ..crate::domain::tests::vm() }
     }
 
     fn ask(path: &str, view: View) -> Option<String> {

@@ -4,7 +4,7 @@
 //! Passwords are served as CloudStack's router does, for its script `cloud-set-guest-password` unchanged: port 8080, a header
 //! `DomU_Request`, the password until the guest says `saved_password`.
 use crate::metadata::{View, answer};
-use crate::network::{Lease, Net};
+use crate::network::Net;
 use crate::router::{METADATA, Router};
 use crate::{Done, Kvm};
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use stratus_drivers::{DriverError, NicSpec, VmSpec};
+use stratus_drivers::{DriverError, NicSpec, PublicAddress, VmSpec};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -89,24 +89,13 @@ impl Kvm {
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 
-    /// The guest behind an address: his VM and NIC. Leases say which VM, its domain says what the engine said of it; one that moved
-    /// here before its lease did is found by its domain alone.
-    async fn guest(&self, network: &str, ip: Ipv4Addr) -> Done<Option<(VmSpec, NicSpec, Option<String>)>> {
+    /// The guest behind an address: what he is to hear, his NIC, and his public address.
+    fn guest(&self, network: &str, ip: Ipv4Addr) -> Done<Option<(VmSpec, NicSpec, Option<String>)>> {
         let Some(net) = self.net(network)? else { return Ok(None) };
-        let public = net.public.addresses.iter().find(|public| public.static_nat.as_ref().is_some_and(|nat| nat.guest.parse() == Ok(ip)));
-        let public = public.map(|public| public.address.clone());
-        if let Some(Lease { nic, vm, .. }) = net.holder(ip) {
-            let spec = self.seen(vm).await?.and_then(|seen| seen.spec);
-            return Ok(spec.map(|spec| (spec, nic.clone(), public)));
-        }
-        for domain in self.virt(async |conn| conn.domains().await).await? {
-            let Some(spec) = self.seen(&domain.name).await?.and_then(|seen| seen.spec) else { continue };
-            let mine = |nic: &&NicSpec| nic.ip.parse() == Ok(ip) && nic.broadcast_uri == net.spec.broadcast_uri;
-            if let Some(nic) = spec.nics.iter().find(mine).cloned() {
-                return Ok(Some((spec, nic, public)));
-            }
-        }
-        Ok(None)
+        let nat = |public: &&PublicAddress| public.static_nat.as_ref().is_some_and(|nat| nat.guest.parse() == Ok(ip));
+        let public = net.public.addresses.iter().find(nat).map(|public| public.address.clone());
+        let lease = net.holder(ip).cloned();
+        Ok(lease.and_then(|lease| Some((lease.guest?, lease.nic, public))))
     }
 
     fn token_new(&self, guest: &str, seconds: u64) -> Option<String> {
@@ -169,7 +158,7 @@ async fn converse(kvm: Weak<Kvm>, network: String, stream: TcpStream, peer: Sock
         async move {
             let (head, _) = request.into_parts();
             let answer = match talk.kind {
-                Kind::Data => talk.data(&head.method, head.uri.path(), &head.headers).await,
+                Kind::Data => talk.data(&head.method, head.uri.path(), &head.headers),
                 Kind::Password => talk.password(&head.headers).await,
             };
             Ok::<_, std::convert::Infallible>(answer)
@@ -188,9 +177,9 @@ fn say(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 impl Talk {
-    async fn guest(&self) -> Option<(Arc<Kvm>, VmSpec, NicSpec, Option<String>)> {
+    fn guest(&self) -> Option<(Arc<Kvm>, VmSpec, NicSpec, Option<String>)> {
         let kvm = self.kvm.upgrade()?;
-        match kvm.guest(&self.network, self.guest).await {
+        match kvm.guest(&self.network, self.guest) {
             Ok(found) => found.map(|(vm, nic, public)| (kvm, vm, nic, public)),
             Err(error) => {
                 tracing::warn!(%error, guest = %self.guest, "a guest cannot be told about itself");
@@ -199,8 +188,8 @@ impl Talk {
         }
     }
 
-    async fn data(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        let Some((kvm, vm, nic, public)) = self.guest().await else { return say(StatusCode::NOT_FOUND, "") };
+    fn data(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let Some((kvm, vm, nic, public)) = self.guest() else { return say(StatusCode::NOT_FOUND, "") };
         if path == "/latest/api/token" {
             return self.token(&kvm, &vm, method, headers);
         }

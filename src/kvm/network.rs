@@ -21,8 +21,8 @@ pub(crate) struct Net {
 pub(crate) struct Lease {
     pub nic: NicSpec,
     pub vm: String,
-    /// The guest's host name, known once it was started.
-    pub name: Option<String>,
+    /// What the guest is to hear of itself, known before it starts.
+    pub guest: Option<VmSpec>,
     /// What it may fetch once.
     pub password: Option<String>,
 }
@@ -80,8 +80,20 @@ impl Network for Kvm {
                 return Err(DriverError::Failed(why));
             }
             let before = net.leases.get(&nic.uuid);
-            let (name, password) = (before.and_then(|lease| lease.name.clone()), before.and_then(|lease| lease.password.clone()));
-            net.leases.insert(nic.uuid.clone(), Lease { nic: nic.clone(), vm: vm.to_owned(), name, password });
+            let (guest, password) = (before.and_then(|lease| lease.guest.clone()), before.and_then(|lease| lease.password.clone()));
+            net.leases.insert(nic.uuid.clone(), Lease { nic: nic.clone(), vm: vm.to_owned(), guest, password });
+            Ok(())
+        })
+        .await
+    }
+    fn tells_guests(&self) -> bool {
+        true
+    }
+    async fn introduce(&self, network: &NetworkSpec, vm: &VmSpec) -> Done {
+        self.change(&network.uuid, true, |net| {
+            for lease in net.leases.values_mut().filter(|lease| lease.vm == vm.name) {
+                lease.guest = Some(vm.clone());
+            }
             Ok(())
         })
         .await
@@ -159,23 +171,6 @@ impl Kvm {
             Ok(())
         })
         .await
-    }
-
-    /// Puts a guest's host name beside its leases here: names come with a start, leases before.
-    pub(crate) async fn leases_named(&self, vm: &VmSpec) -> Done {
-        for network in self.folders.networks.names()? {
-            let mine = |lease: &Lease| lease.vm == vm.name && lease.name.as_ref() != Some(&vm.host_name);
-            if self.net(&network)?.is_some_and(|net| net.leases.values().any(mine)) {
-                self.change(&network, true, |net| {
-                    for lease in net.leases.values_mut().filter(|lease| lease.vm == vm.name) {
-                        lease.name = Some(vm.host_name.clone());
-                    }
-                    Ok(())
-                })
-                .await?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes the routers of remembered networks again where they are gone; where they are there, nothing moves.

@@ -55,13 +55,10 @@ impl SecondaryStorage for Kvm {
         Ok(coming.get(&(store.to_owned(), object.to_owned())).and_then(|progress| progress.percent()))
     }
     async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
-        let name = plain("an image", template)?;
-        let _held = self.locks.hold(name).await;
-        if let Ok((_, there)) = self.object(store, name) {
-            return Ok(there.facts);
-        }
-        let (from, object) = self.object(store, snapshot)?;
-        self.object_copy(&from, &object, store, name).await
+        self.object_twin(store, snapshot, template).await
+    }
+    async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
+        self.object_twin(store, object, copy).await
     }
     async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
         let name = plain("an image", object)?;
@@ -131,6 +128,17 @@ impl Kvm {
             }
         }
         Err(DriverError::Missing(format!("template {template}")))
+    }
+
+    /// Puts the bytes of an object beside it under another name. Asked again after the first went away, what was made is the answer.
+    async fn object_twin(&self, store: &str, object: &str, twin: &str) -> Done<TemplateFacts> {
+        let name = plain("an image", twin)?;
+        let _held = self.locks.hold(name).await;
+        if let Ok((_, there)) = self.object(store, name) {
+            return Ok(there.facts);
+        }
+        let (from, known) = self.object(store, object)?;
+        self.object_copy(&from, &known, store, name).await
     }
 
     async fn object_copy(&self, from: &Path, known: &Object, store: &str, name: &str) -> Done<TemplateFacts> {

@@ -58,6 +58,7 @@ impl Scene {
     async fn boot(&self, vm: &VmSpec) {
         self.driver().create_from_template(&disk(&vm.disks[0].path), TEMPLATE).await.unwrap();
         self.driver().prepare(&network(), &vm.nics[0], &vm.name).await.unwrap();
+        self.driver().introduce(&network(), vm).await.unwrap();
         self.driver().start(&self.host().id, vm).await.unwrap();
     }
 

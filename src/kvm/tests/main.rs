@@ -3,7 +3,7 @@
 //!
 //! Needs root, `/dev/net/tun` and packages that `tests/tools.sh` installs. Where one is missing the tests say which and do nothing,
 //! unless `STRATUS_REQUIRE_TOOLS` is set. One at a time: a guest that boots in software takes a core.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 mod contract;
 mod guest;
 mod lab;
