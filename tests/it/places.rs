@@ -42,7 +42,7 @@ async fn a_vm_in_a_dedication_group_runs_there_and_nowhere_else(c: TestCloud) {
         assert_eq!(c.host_of(&anna, &[("affinitygroupids", &group)]).await.unwrap().1, hosts[1]);
     }
     assert_eq!(c.host_of(&anna, &[("affinitygroupnames", "DedicatedGrp-anna")]).await.unwrap().1, hosts[1]);
-    assert_eq!(c.host_of(&anna, &[("affinitygroupids", &group), ("hostid", &hosts[0])]).await.map(drop).unwrap_err().codes().api, 432);
+    assert_eq!(c.host_of(&anna, &[("affinitygroupids", &group), ("hostid", &hosts[0])]).await.map(drop).unwrap_err().codes().api, 431);
     let elsewhere = [("affinitygroupids", &*group), ("hostid", &*hosts[0]), ("account", "anna"), ("domainid", &*root)];
     assert_eq!(c.try_deploy(&c.admin, &elsewhere).await.unwrap_err().codes().api, 533, "not even by name");
     assert_eq!(c.host_of(&bert, &[("affinitygroupids", &group)]).await.unwrap_err().codes().api, 431, "another account's");
