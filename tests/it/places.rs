@@ -21,7 +21,7 @@ impl TestCloud {
         let found = self.ask("listHosts", &[("type", "Routing")]).await;
         found["host"].as_array().unwrap().iter().map(|h| text(h, "id").to_owned()).collect()
     }
-    async fn host_of(&self, who: &Arc<Caller>, more: &[(&str, &str)]) -> Result<(String, String), Error> {
+    async fn landed_on(&self, who: &Arc<Caller>, more: &[(&str, &str)]) -> Result<(String, String), Error> {
         let vm = text(&self.try_deploy(who, more).await?["virtualmachine"], "id").to_owned();
         let shown = self.ask("listVirtualMachines", &[("id", &vm)]).await["virtualmachine"][0].clone();
         Ok((vm, text(&shown, "hostid").to_owned()))
@@ -39,14 +39,14 @@ async fn a_vm_in_a_dedication_group_runs_there_and_nowhere_else(c: TestCloud) {
     assert_eq!((text(&mine, "id"), text(&mine, "type"), text(&mine, "account")), (&*group, "ExplicitDedication", "anna"));
     assert_eq!(c.ask("listDedicatedHosts", &[("affinitygroupid", &group)]).await["count"], 1);
     for _ in 0..3 {
-        assert_eq!(c.host_of(&anna, &[("affinitygroupids", &group)]).await.unwrap().1, hosts[1]);
+        assert_eq!(c.landed_on(&anna, &[("affinitygroupids", &group)]).await.unwrap().1, hosts[1]);
     }
-    assert_eq!(c.host_of(&anna, &[("affinitygroupnames", "DedicatedGrp-anna")]).await.unwrap().1, hosts[1]);
-    assert_eq!(c.host_of(&anna, &[("affinitygroupids", &group), ("hostid", &hosts[0])]).await.map(drop).unwrap_err().codes().api, 432);
+    assert_eq!(c.landed_on(&anna, &[("affinitygroupnames", "DedicatedGrp-anna")]).await.unwrap().1, hosts[1]);
+    assert_eq!(c.landed_on(&anna, &[("affinitygroupids", &group), ("hostid", &hosts[0])]).await.map(drop).unwrap_err().codes().api, 431);
     let elsewhere = [("affinitygroupids", &*group), ("hostid", &*hosts[0]), ("account", "anna"), ("domainid", &*root)];
     assert_eq!(c.try_deploy(&c.admin, &elsewhere).await.unwrap_err().codes().api, 533, "not even by name");
-    assert_eq!(c.host_of(&bert, &[("affinitygroupids", &group)]).await.unwrap_err().codes().api, 431, "another account's");
-    assert_eq!(c.host_of(&bert, &[]).await.unwrap().1, hosts[0]);
+    assert_eq!(c.landed_on(&bert, &[("affinitygroupids", &group)]).await.unwrap_err().codes().api, 431, "another account's");
+    assert_eq!(c.landed_on(&bert, &[]).await.unwrap().1, hosts[0]);
     assert_eq!(c.try_as(&anna, "deleteAffinityGroup", &[("id", &group)]).await.unwrap_err().codes().api, 536);
     c.settled("dedicated to an account").await;
     c.ask("releaseDedicatedHost", &[("hostid", &hosts[1])]).await;
@@ -56,7 +56,7 @@ async fn a_vm_in_a_dedication_group_runs_there_and_nowhere_else(c: TestCloud) {
     c.ask("dedicateHost", &[("hostid", &hosts[1]), ("domainid", &root)]).await;
     let seen = c.try_as(&bert, "listAffinityGroups", &[]).await.unwrap()["affinitygroup"][0].clone();
     assert_eq!((text(&seen, "name"), &seen["account"]), ("DedicatedGrp-ROOT", &Value::from("system")));
-    assert_eq!(c.host_of(&bert, &[("affinitygroupids", text(&seen, "id"))]).await.unwrap().1, hosts[1]);
+    assert_eq!(c.landed_on(&bert, &[("affinitygroupids", text(&seen, "id"))]).await.unwrap().1, hosts[1]);
     c.settled("dedicated to a domain").await;
 }
 

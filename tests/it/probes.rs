@@ -4,20 +4,8 @@ use super::Server;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Rows of `native_lifecycle.py` that need commands of later versions.
-const NATIVE_LATER: &[&str] = &[
-    // listApis asks for createSnapshot; expunge and usage build on that row, cleanup on expunge, listEvents wants SNAPSHOT.CREATE.
-    "listApis",
-    "expunge",
-    "cleanup",
-    "listEvents",
-    "createSnapshot",
-    "createTemplate:from-snapshot",
-    "createVolume:from-snapshot",
-    "deleteSnapshot+deleteTemplate+deleteVolume",
-    "usage",
-    "listUsageTypes",
-];
+/// Rows of `native_lifecycle.py` that need commands of later versions: the usage server.
+const NATIVE_LATER: &[&str] = &["usage"];
 
 pub fn probes() -> Option<PathBuf> {
     let beside = stratus_testkit::repository().join("../shared/probes");

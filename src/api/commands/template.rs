@@ -1,6 +1,5 @@
 //! Templates.
-use crate::declare::Texts;
-use crate::declare::{Group, ParamMeta, Parameter};
+use crate::declare::{Group, ParamMeta, Parameter, Texts};
 use crate::prelude::*;
 use crate::request::Given;
 use crate::views::template as view;

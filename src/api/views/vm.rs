@@ -1,5 +1,5 @@
 //! VMs in answers.
-use crate::declare::Name;
+use crate::declare::{Name, Shown};
 use crate::prelude::*;
 use crate::views::affinity_group::{self, AffinityGroup};
 use crate::views::nic::{self, SecondaryIp};
@@ -320,44 +320,46 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Vm>) -> Result<Vec<Vm>> {
 /// A VM with as much of its view as the EC2 door reads: whole records of thousands of VMs are dear.
 pub(crate) fn brief(v: Vm) -> Result<serde_json::Value> {
     use serde_json::{Map, Value, json};
-    let created = serde_json::to_value(&v.created).map_err(Error::internal)?;
     let mut map = Map::with_capacity(48);
-    let mut put = |name: &str, value: Option<Value>| drop(value.map(|v| map.insert(name.to_owned(), v)));
-    let text = |t: Option<String>| t.map(Value::from);
-    for (name, value) in [("id", v.id), ("name", v.name), ("state", v.state)] {
-        put(name, Some(value.into()));
-    }
-    put("created", Some(created));
+    let mut put = |name: &str, value: Value| drop((!value.is_null()).then(|| map.insert(name.to_owned(), value)));
     for (name, value) in [
-        ("account", v.account),
-        ("domainid", v.domainid),
-        ("hypervisor", v.hypervisor),
-        ("templateid", v.templateid),
-        ("serviceofferingid", v.serviceofferingid),
-        ("serviceofferingname", v.serviceofferingname),
-        ("zoneid", v.zoneid),
-        ("zonename", v.zonename),
-        ("guestosid", v.guestosid),
-        ("keypair", v.keypair),
-        ("publicip", v.publicip),
-        ("publicipid", v.publicipid),
+        ("id", v.id.tree()),
+        ("name", v.name.tree()),
+        ("state", v.state.tree()),
+        ("created", v.created.tree()),
+        ("account", v.account.tree()),
+        ("domainid", v.domainid.tree()),
+        ("hypervisor", v.hypervisor.tree()),
+        ("templateid", v.templateid.tree()),
+        ("serviceofferingid", v.serviceofferingid.tree()),
+        ("serviceofferingname", v.serviceofferingname.tree()),
+        ("zoneid", v.zoneid.tree()),
+        ("zonename", v.zonename.tree()),
+        ("guestosid", v.guestosid.tree()),
+        ("keypair", v.keypair.tree()),
+        ("publicip", v.publicip.tree()),
+        ("publicipid", v.publicipid.tree()),
     ] {
-        put(name, text(value));
+        put(name, value);
     }
     let nic = |n: Nic| {
         let mut nic = Map::with_capacity(20);
-        nic.insert("id".into(), n.id.into());
-        nic.insert("isdefault".into(), n.isdefault.into());
-        nic.insert("macaddress".into(), n.macaddress.into());
-        for (name, value) in [("networkid", n.networkid), ("ipaddress", n.ipaddress)] {
-            value.map(|v| nic.insert(name.into(), v.into()));
+        let shown = [
+            ("id", n.id.tree()),
+            ("isdefault", n.isdefault.tree()),
+            ("macaddress", n.macaddress.tree()),
+            ("networkid", n.networkid.tree()),
+            ("ipaddress", n.ipaddress.tree()),
+        ];
+        for (name, value) in shown.into_iter().filter(|(_, v)| !v.is_null()) {
+            nic.insert(name.into(), value);
         }
         Value::Object(nic)
     };
-    put("nic", Some(v.nic.into_iter().map(nic).collect()));
-    put("securitygroup", Some(v.securitygroup.into_iter().map(|g| json!({ "id": g.id, "name": g.name })).collect()));
-    put("affinitygroup", Some(v.affinitygroup.into_iter().map(|g| json!({ "id": g.id, "name": g.name })).collect()));
-    put("tags", Some(v.tags.into_iter().map(|t| json!({ "key": t.key, "value": t.value })).collect()));
+    put("nic", v.nic.into_iter().map(nic).collect());
+    put("securitygroup", v.securitygroup.into_iter().map(|g| json!({ "id": g.id.tree(), "name": g.name.tree() })).collect());
+    put("affinitygroup", v.affinitygroup.into_iter().map(|g| json!({ "id": g.id.tree(), "name": g.name.tree() })).collect());
+    put("tags", v.tags.into_iter().map(|t| json!({ "key": t.key.tree(), "value": t.value.tree() })).collect());
     Ok(Value::Object(map))
 }
 
