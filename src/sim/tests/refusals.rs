@@ -104,7 +104,7 @@ async fn a_crash_ends_vms_and_a_cut_cable_does_not() {
     sim.crash("h0").unwrap();
     sim.start("h1", &vm(1)).await.unwrap();
     sim.revive("h0").unwrap();
-    assert!(sim.list("h0").await.unwrap().is_empty());
+    assert!(Host::list(&*sim, "h0").await.unwrap().is_empty());
     assert_eq!(sim.double_starts(), 1);
 }
 
@@ -113,7 +113,7 @@ async fn a_halted_guest_is_off_and_may_start_anywhere() {
     let sim = furnished().await;
     sim.start("h0", &vm(1)).await.unwrap();
     sim.guest_halt("h0", "i-2-1-VM").unwrap();
-    assert_eq!(sim.list("h0").await.unwrap()[0].state, PowerState::Off);
+    assert_eq!(Host::list(&*sim, "h0").await.unwrap()[0].state, PowerState::Off);
     assert_eq!(sim.inventory().hosts["h0"].memory_used, 0);
     sim.start("h1", &vm(1)).await.unwrap();
     assert!(sim.start("h0", &vm(1)).await.is_err());
@@ -126,10 +126,10 @@ async fn a_forgotten_host_goes_on_running_its_vms() {
     let sim = furnished().await;
     sim.start("h0", &vm(1)).await.unwrap();
     Host::disconnect(&*sim, "h0").await.unwrap();
-    assert!(matches!(sim.list("h0").await, Err(DriverError::Unreachable(_))));
+    assert!(matches!(Host::list(&*sim, "h0").await, Err(DriverError::Unreachable(_))));
     assert!(sim.start("h1", &vm(1)).await.is_err());
     Host::connect(&*sim, "h0", "http://sim/c0/h0").await.unwrap();
-    assert_eq!(sim.list("h0").await.unwrap().len(), 1);
+    assert_eq!(Host::list(&*sim, "h0").await.unwrap().len(), 1);
 }
 
 #[tokio::test]
