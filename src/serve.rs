@@ -265,5 +265,9 @@ fn native(engine: &Arc<Engine>, door: &Arc<stratus_api::Door>, console: Console,
     if !own_metrics {
         router = router.route("/metrics", get(metrics::show_to_loopback));
     }
-    router.with_state(engine.clone()).merge(downloads::router(engine)).merge(stratus_console::router(console, engine.clone())).merge(door.router())
+    router
+        .with_state(engine.clone())
+        .merge(downloads::router(engine))
+        .merge(stratus_console::router(console, engine.clone()))
+        .merge(door.router())
 }

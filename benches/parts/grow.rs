@@ -22,7 +22,8 @@ pub fn grow(server: &Server, count: i64) {
     let model = number("select max(id) from vm where state = 'Running' and removed is null");
     let last = number("select max(id) from vm");
     let more = count - number("select count(*) from vm where removed is null");
-    let numbers = |from: i64, n: i64| format!("with recursive n(i) as (select {} union all select i + 1 from n where i < {}) ", from + 1, from + n);
+    let numbers =
+        |from: i64, n: i64| format!("with recursive n(i) as (select {} union all select i + 1 from n where i < {}) ", from + 1, from + n);
     let vm = copy::<Vm>(
         &format!("(select * from vm where id = {model}) row, n"),
         &[

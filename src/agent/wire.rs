@@ -17,6 +17,7 @@ const MESSAGE: u8 = b'M';
 const DATA: u8 = b'D';
 
 /// One frame.
+#[allow(clippy::large_enum_variant, reason = "a value lives for one message, a box would only cost")]
 pub enum Frame {
     /// Something said, as JSON.
     Message(Message),
@@ -31,6 +32,7 @@ pub enum Frame {
 
 /// Something said. `Debug` is left out: a call may hold a password.
 #[derive(Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "a value lives for one message, a box would only cost")]
 pub enum Message {
     /// Agent, first: it has a token and wants a certificate.
     Enrol(Enrol),

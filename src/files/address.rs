@@ -65,8 +65,7 @@ fn is_outside_v4(ip: Ipv4Addr) -> bool {
 fn is_outside_v6(ip: Ipv6Addr) -> bool {
     let s = ip.segments();
     let global = s[0] & 0xe000 == 0x2000;
-    let special =
-        (s[0] == 0x2001 && s[1] < 0x0200) || (s[0] == 0x2001 && s[1] == 0x0db8) || s[0] == 0x2002 || (s[0] == 0x3fff && s[1] < 0x1000);
+    let special = (s[0] == 0x2001 && (s[1] < 0x0200 || s[1] == 0x0db8)) || s[0] == 0x2002 || (s[0] == 0x3fff && s[1] < 0x1000);
     global && !special
 }
 

@@ -164,10 +164,10 @@ impl Download<'_> {
             Err(why) => return Ok(Ended::Broken(why)),
         };
         match answer.status() {
-            StatusCode::OK => self.from_the_start()?,
+            StatusCode::OK => self.start_anew()?,
             StatusCode::PARTIAL_CONTENT if self.goes_on(&answer) => {}
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-                self.from_the_start()?;
+                self.start_anew()?;
                 return Ok(Ended::Broken("the server does not go on where it stopped".into()));
             }
             status if status.is_server_error() => return Ok(Ended::Broken(format!("the server answered {status}"))),
@@ -210,7 +210,7 @@ impl Download<'_> {
         range.strip_prefix("bytes ").and_then(|r| r.split_once('-')).is_some_and(|(from, _)| from.trim().parse() == Ok(self.at))
     }
 
-    fn from_the_start(&mut self) -> Result<(), DriverError> {
+    fn start_anew(&mut self) -> Result<(), DriverError> {
         use std::io::Seek;
         self.at = 0;
         self.progress.done.store(0, Ordering::Relaxed);

@@ -25,7 +25,10 @@ struct Kept {
 
 /// The lists of a database.
 #[derive(Default)]
-pub(crate) struct Lists(Mutex<HashMap<(&'static str, String, Vec<Value>), Kept>>);
+pub(crate) struct Lists(Mutex<HashMap<List, Kept>>);
+
+/// A list: its table, its condition and what stands in it.
+type List = (&'static str, String, Vec<Value>);
 
 impl Lists {
     /// The keys of the rows that fit, in their order. `read` reads those that fit a query.

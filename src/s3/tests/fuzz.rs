@@ -62,7 +62,10 @@ fn chain() -> ChunkChain {
     chunk_chain(keys, &target, "AWS4-HMAC-SHA256 Signature=00ff", 1_790_000_000_000_000)
 }
 
-fn decode(body: &[u8], signed: bool, length: u64, step: usize) -> Option<(Vec<u8>, Vec<(String, String)>)> {
+/// The object's bytes and the trailers.
+type Decoded = (Vec<u8>, Vec<(String, String)>);
+
+fn decode(body: &[u8], signed: bool, length: u64, step: usize) -> Option<Decoded> {
     let mut chunks = Chunks::new(signed.then(chain), true, length);
     let mut out = Vec::new();
     for piece in body.chunks(step) {
