@@ -14,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How often a transaction that lost against another on the same server is tried again.
 const TRIES: usize = 20;
+/// Values in the conditions of a long list at most.
+const NAMED: usize = 32;
 /// Keys in one statement.
 const MOST_KEYS: usize = 1024;
 /// Keys that are looked up one by one where the table's rows are kept in memory.
@@ -221,7 +223,9 @@ impl Db {
     }
     /// A page of the rows that fit (first row and number of rows), and how many fit in all.
     pub async fn list<T: Table>(&self, q: Query, page: (i64, i64)) -> Result<(Vec<T>, i64)> {
-        if let (Engine::Lite(l), Some(descending)) = (&self.0, q.by_key()) {
+        // What names its rows one by one is no long list.
+        let named = q.conditions().1.len() > NAMED;
+        if let (Engine::Lite(l), Some(descending), false) = (&self.0, q.by_key(), named) {
             return l.list(&q, descending, page);
         }
         let rows = self.find::<T>(q.clone().page(page.0, page.1)).await?;
