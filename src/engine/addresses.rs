@@ -144,7 +144,12 @@ impl Engine {
         let fresh: Vec<IpAddress> = fresh.into_iter().filter(|f| !there.contains(&f.address)).collect();
         tx.insert_all(&fresh).await?;
         let (vlan, netmask) = (range.vlan.as_str().into(), range.netmask.clone().into());
-        let set = vec![("vlan", vlan), ("netmask", netmask), ("start_ip", range.start_ip.clone().into()), ("end_ip", range.end_ip.clone().into())];
+        let set = vec![
+            ("vlan", vlan),
+            ("netmask", netmask),
+            ("start_ip", range.start_ip.clone().into()),
+            ("end_ip", range.end_ip.clone().into()),
+        ];
         tx.set::<IpRange>(range.id, set).await.map(drop)
     }
 

@@ -5,8 +5,9 @@ use crate::template_fetch::DOWNLOADED;
 use std::collections::{HashMap, HashSet};
 use stratus_model::{Kind, Limit, Result, SnapshotState, VmState, VolumeState};
 use stratus_store::{
-    Account, Domain, Download, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Project, ProjectMember,
-    Query, ResourceCount, Snapshot, StoragePool, Template, TemplateStore, User, UserCertificate, Vm, Vnet, Volume, VolumeStore,
+    Account, Domain, Download, FirewallRule, HostCapacity, ImageStore, IpAddress, IpRange, Job, Network, Nic, Placement, Project,
+    ProjectMember, Query, ResourceCount, Snapshot, StoragePool, Template, TemplateStore, User, UserCertificate, Vm, Vnet, Volume,
+    VolumeStore,
 };
 
 impl Engine {
@@ -295,11 +296,21 @@ impl Engine {
             let (mut may, mut must) = (HashSet::new(), HashSet::new());
             for p in places.iter().filter(|p| p.store_id == store.id) {
                 let Some(t) = templates.get(&p.template_id) else { continue };
-                if p.state == DOWNLOADED { must.insert(t.uuid.as_str()) } else { may.insert(t.uuid.as_str()) };
+                if p.state == DOWNLOADED {
+                    must.insert(t.uuid.as_str())
+                } else {
+                    may.insert(t.uuid.as_str())
+                };
             }
-            must.extend(uploads.iter().filter(|u| u.store_id == store.id).filter_map(|u| volumes.get(&u.volume_id)).map(|v| v.uuid.as_str()));
+            must.extend(
+                uploads.iter().filter(|u| u.store_id == store.id).filter_map(|u| volumes.get(&u.volume_id)).map(|v| v.uuid.as_str()),
+            );
             for s in snapshots.iter().filter(|s| s.store_id == Some(store.id)) {
-                if s.state == SnapshotState::BackedUp.word() { must.insert(s.uuid.as_str()) } else { may.insert(s.uuid.as_str()) };
+                if s.state == SnapshotState::BackedUp.word() {
+                    must.insert(s.uuid.as_str())
+                } else {
+                    may.insert(s.uuid.as_str())
+                };
             }
             must.extend(downloads.iter().filter(|d| d.store_id == store.id).map(|d| d.object.as_str()));
             let has: HashSet<&str> = there.iter().map(String::as_str).collect();

@@ -7,10 +7,10 @@ use crate::vm_start::from_driver;
 use crate::{Call, Engine, saga};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use stratus_drivers::ObjectReader;
 use stratus_model::{Error, Kind, Result, VolumeEvent, VolumeState};
 use stratus_store::{Download, ImageStore, Query, Template, TemplateStore, Volume, VolumeStore, Zone};
-use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// The path before the name.

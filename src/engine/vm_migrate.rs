@@ -108,7 +108,8 @@ pub(crate) async fn begin(call: &Call, plan: &mut MigrateVm) -> Result<()> {
         if vm.host_id == Some(to) {
             return Err(refuse("is where the virtual machine runs already"));
         }
-        if host.hypervisor != vm.hypervisor || !plan.with_disks && vm.cluster_id.is_some_and(|c| c != host.cluster_id) && call.bound_to_cluster(&vm).await?
+        if host.hypervisor != vm.hypervisor
+            || !plan.with_disks && vm.cluster_id.is_some_and(|c| c != host.cluster_id) && call.bound_to_cluster(&vm).await?
         {
             return Err(refuse("does not reach the disks of the virtual machine: it is in another cluster"));
         }

@@ -93,7 +93,9 @@ async fn what_came_in_goes_out_again() {
     set(&native, "extract.url.expiration.interval", "3").await;
     set(&native, "extract.url.cleanup.interval", "1").await;
     let in_zone = |id: &str| [("id".to_owned(), id.to_owned()), ("zoneid".to_owned(), zone.clone())];
-    for (command, key, thing) in [("extractVolume", "volume", &volume), ("extractVolume", "volume", &second), ("extractTemplate", "template", &made)] {
+    for (command, key, thing) in
+        [("extractVolume", "volume", &volume), ("extractVolume", "volume", &second), ("extractTemplate", "template", &made)]
+    {
         let asked = in_zone(thing);
         let asked: Vec<(&str, &str)> = asked.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let (url, out) = extracted(&native, command, key, &asked).await;
@@ -119,7 +121,8 @@ async fn what_came_in_goes_out_again() {
 
 /// A template that does not come; why.
 async fn refused(native: &Native, zone: &str, os: &str, url: &str, more: &[(&str, &str)]) -> String {
-    let mut ask = vec![("name", "no"), ("displaytext", "no"), ("hypervisor", "Simulator"), ("ostypeid", os), ("zoneid", zone), ("url", url)];
+    let mut ask =
+        vec![("name", "no"), ("displaytext", "no"), ("hypervisor", "Simulator"), ("ostypeid", os), ("zoneid", zone), ("url", url)];
     ask.extend(more);
     if !more.iter().any(|(k, _)| *k == "format") {
         ask.push(("format", "RAW"));

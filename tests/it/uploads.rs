@@ -105,7 +105,8 @@ async fn addresses_are_given_to_those_who_may(c: TestCloud) {
 
     // A volume that has a place is copied for its address, and the copy goes with it; a step that fails leaves none.
     let vm = id(&c.try_deploy(&ann, &[]).await.unwrap(), "virtualmachine");
-    let root = c.ask("listVolumes", &[("virtualmachineid", &vm), ("listall", "true")]).await["volume"][0]["id"].as_str().unwrap().to_owned();
+    let root =
+        c.ask("listVolumes", &[("virtualmachineid", &vm), ("listall", "true")]).await["volume"][0]["id"].as_str().unwrap().to_owned();
     let ask = [("id", root.as_str()), ("zoneid", &c.zone), ("mode", "HTTP_DOWNLOAD")];
     assert_eq!(c.try_as(&c.admin, "extractVolume", &ask).await.unwrap_err().codes().api, 536, "its VM runs");
     c.ask("stopVirtualMachine", &[("id", &vm)]).await;
@@ -186,9 +187,11 @@ async fn a_storage_range_changes(c: TestCloud) {
     let pod = c.first("listPods", "pod", &[("zoneid", &c.zone)]).await;
     let wire = c.first("listPhysicalNetworks", "physicalnetwork", &[("zoneid", &c.zone)]).await;
     c.ask("addTrafficType", &[("physicalnetworkid", &wire), ("traffictype", "Storage")]).await;
-    let made = [("podid", &*pod), ("gateway", "10.99.0.1"), ("netmask", "255.255.255.0"), ("startip", "10.99.0.10"), ("endip", "10.99.0.20")];
+    let made =
+        [("podid", &*pod), ("gateway", "10.99.0.1"), ("netmask", "255.255.255.0"), ("startip", "10.99.0.10"), ("endip", "10.99.0.20")];
     let range = id(&c.ask("createStorageNetworkIpRange", &made).await, "storagenetworkiprange");
-    let changed = c.ask("updateStorageNetworkIpRange", &[("id", &range), ("startip", "10.99.0.15"), ("endip", "10.99.0.40"), ("vlan", "7")]).await;
+    let changed =
+        c.ask("updateStorageNetworkIpRange", &[("id", &range), ("startip", "10.99.0.15"), ("endip", "10.99.0.40"), ("vlan", "7")]).await;
     let shown = &changed["storagenetworkiprange"];
     assert_eq!((&shown["startip"], &shown["endip"], &shown["vlan"]), (&"10.99.0.15".into(), &"10.99.0.40".into(), &7.into()), "{changed}");
     let held = c.engine.db.count::<stratus_store::IpAddress>(Query::all().starts("address", "10.99.0.")).await.unwrap();

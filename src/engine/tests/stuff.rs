@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stratus_drivers::{DriverError, FetchSpec, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, Secret, StorageUse, StoreDetails, TemplateFacts};
+use stratus_drivers::{
+    DriverError, FetchSpec, GroupMembers, Network, NetworkSpec, NicRules, NicSpec, PublicSet, Registry, SecondaryStorage, Secret,
+    StorageUse, StoreDetails, TemplateFacts,
+};
 use stratus_engine::group_rules::GroupRuleAsk;
 use stratus_engine::service_offering::{ServiceOfferingCreate, ServiceOfferingList};
 use stratus_engine::ssh_key::SshKeyList;
