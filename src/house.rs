@@ -2,6 +2,7 @@
 use crate::config::Config;
 use crate::lock::DataDir;
 use crate::ready::Keys;
+use crate::tls;
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use stratus_agent::{Authority, GRACE, Hub};
@@ -31,6 +32,7 @@ pub struct House {
 impl House {
     /// Opens what a taken data directory holds: the database at this version's schema, with what a fresh install has.
     pub async fn open(config: &Config, dir: DataDir) -> Result<Self> {
+        tls::install();
         let db = match &config.database {
             None => Db::sqlite(&dir.file("stratus.db")).await.context("cannot open the database in the data directory")?,
             Some(url) => Db::mysql(url).await.context("cannot open the database that --database names")?,

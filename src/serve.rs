@@ -8,7 +8,6 @@ use crate::lock::DataDir;
 use crate::metrics;
 use crate::ready::{self, Bound, Ready};
 use crate::simulate;
-use crate::tls;
 use crate::wire::TooLong;
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -78,7 +77,6 @@ struct Sockets {
 /// Starts a server; it answers when this returns.
 pub async fn start(config: &Config) -> Result<Running> {
     metrics::install()?;
-    tls::install();
     let dir = DataDir::take(&config.data_dir)?;
     ready::withdraw(&dir);
     let mut sockets = Sockets {

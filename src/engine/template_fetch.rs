@@ -24,8 +24,8 @@ pub const FAILED: &str = "DOWNLOAD_ERROR";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often one looks how far a fetch has come, and whether it is still wanted.
 const LOOK: Duration = Duration::from_secs(1);
-/// `ALERT.STORAGE.MISC`.
-const STORAGE_MISC: i64 = 11;
+/// `ALERT.SERVICE.SSVM`: the alert of what brings templates.
+const FETCHER: i64 = 18;
 
 /// Writes the template of a fresh database; it arrives in a zone with the zone's first image store. After `seed_os_types`.
 pub async fn seed_templates(tx: &mut Tx, now: i64) -> Result<()> {
@@ -158,7 +158,7 @@ impl Engine {
         }
         self.fetch_state(row.id, FAILED, Some(e.to_string())).await?;
         let text = format!("Template {} did not come: {e}", template.name);
-        let (kind, zone) = (STORAGE_MISC, Some(row.zone_id));
+        let (kind, zone) = (FETCHER, Some(row.zone_id));
         self.alert_raise(AlertDraft { kind, zone, text: text.clone(), ..Default::default() }).await?;
         self.fetch_event(call, template, Level::Error, "TEMPLATE.DOWNLOAD.FAILED", text).await
     }

@@ -64,8 +64,10 @@ fn operator(details: &StoreDetails) -> Done<Operator> {
 }
 
 impl Buckets {
-    /// Buckets before which a file-based driver stands.
+    /// Buckets before which a file-based driver stands. TLS is spoken with the provider that the process has chosen by then.
     pub fn before(near: Arc<dyn SecondaryStorage>) -> Arc<Self> {
+        // Said twice, the first time counts.
+        opendal_http_transport_reqwest::install_default();
         Arc::new(Self { near, stores: RwLock::default() })
     }
 
