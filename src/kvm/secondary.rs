@@ -74,6 +74,9 @@ impl SecondaryStorage for Kvm {
         let file = tokio::fs::File::open(&path).await.map_err(io(&path))?;
         Ok(ObjectReader { bytes: known.facts.physical_bytes, body: Box::pin(file), made_up: false })
     }
+    async fn list(&self, store: &str) -> Done<Vec<String>> {
+        Ok(self.files(store)?.names())
+    }
     async fn delete(&self, store: &str, object: &str) -> Done {
         let (files, name) = (self.files(store)?, plain("an image", object)?);
         let _held = self.locks.hold(name).await;

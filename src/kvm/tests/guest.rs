@@ -238,7 +238,7 @@ async fn again(scene: &mut Scene, vm: &VmSpec) {
     let (router, address) = (scene.router(), vm.nics[0].ip.clone());
     scene.driver = None;
     scene.driver = Some(scene.lab.hosts[0].driver().await);
-    let reports = stratus_drivers::Host::list(scene.driver(), &scene.host().id).await.unwrap();
+    let reports = Host::list(scene.driver(), &scene.host().id).await.unwrap();
     assert!(reports.iter().any(|report| report.name == vm.name && report.state == PowerState::On));
     assert_eq!(scene.driver().rules_sequence(&vm.nics[0].uuid), Some(5));
     let name = scene.ssh(&router, &address, "timeout 5 wget -q -O - http://169.254.169.254/latest/meta-data/local-hostname");
@@ -254,7 +254,7 @@ async fn again(scene: &mut Scene, vm: &VmSpec) {
 async fn ended(scene: &Scene, vm: &VmSpec) {
     let (driver, host) = (scene.driver(), &scene.host().id);
     driver.stop(host, &vm.name, StopMode::Graceful).await.unwrap();
-    assert_eq!(stratus_drivers::Host::list(driver, host).await.unwrap(), []);
+    assert_eq!(Host::list(driver, host).await.unwrap(), []);
     driver.release(&network(), &vm.nics[0], &vm.name).await.unwrap();
     driver.shutdown(&network()).await.unwrap();
     PrimaryStorage::delete(driver, &disk("root-11")).await.unwrap();
