@@ -119,6 +119,9 @@ async fn what_came_in_goes_out_again() {
     check(server).await;
 }
 
+/// Parameters of a command beyond those that every case has.
+type Words<'a> = &'a [(&'a str, &'a str)];
+
 /// A template that does not come; why.
 async fn refused(native: &Native, zone: &str, os: &str, url: &str, more: &[(&str, &str)]) -> String {
     let mut ask =
@@ -165,7 +168,7 @@ async fn what_may_not_come_in_leaves_nothing() {
     lying[24..32].copy_from_slice(&(1_u64 << 50).to_be_bytes());
     // gzip of more than a GiB of zeros is a file of some kilobytes.
     let bomb = gzip_of_zeros((1 << 30) + 1);
-    let cases: [(&str, &[u8], Manner, &[(&str, &str)], &str); 9] = [
+    let cases: [(&str, &[u8], Manner, Words, &str); 9] = [
         ("/sum", b"some bytes", Manner::Well, &[("checksum", "00000000000000000000000000000000")], "checksum"),
         ("/format", b"some bytes", Manner::Well, &[("format", "QCOW2")], "QCOW2"),
         ("/backed", &backed, Manner::Well, &[("format", "QCOW2")], "backing file"),
