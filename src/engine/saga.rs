@@ -112,13 +112,13 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
                     let codes = e.codes();
                     let kept = Remembered { api: codes.api, cs: codes.cs, text: e.to_string() };
                     at.error = Some(serde_json::to_string(&kept).map_err(Error::internal)?);
-                    self.save(call, &mut at, &plan).await?;
-                    self.backward(call, &mut at, &mut plan).await?;
+                    self.save_or_log(call, &mut at, &plan).await;
+                    self.backward(call, &mut at, &mut plan).await;
                     return Err(e);
                 }
             }
         }
-        self.backward(call, &mut at, &mut plan).await?;
+        self.backward(call, &mut at, &mut plan).await;
         let kept: Remembered = serde_json::from_str(at.error.as_deref().unwrap_or_default()).map_err(Error::internal)?;
         Err(Error::Replayed { api: kept.api, cs: kept.cs, text: kept.text })
     }
@@ -147,7 +147,7 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
         Ok(())
     }
 
-    async fn backward(&self, call: &Call, at: &mut JobStep, plan: &mut P) -> Result<()> {
+    async fn backward(&self, call: &Call, at: &mut JobStep, plan: &mut P) {
         while at.step > 0 {
             let step = &self.steps[at.step as usize - 1];
             if let Some(undo) = step.undo {
@@ -161,9 +161,15 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
                 }
             }
             at.step -= 1;
-            self.save(call, at, plan).await?;
+            self.save_or_log(call, at, plan).await;
         }
-        Ok(())
+    }
+
+    /// Saves on the way back. What cannot be written down (a full disk) is undone all the same.
+    async fn save_or_log(&self, call: &Call, at: &mut JobStep, plan: &P) {
+        if let Err(e) = self.save(call, at, plan).await {
+            tracing::warn!(job = at.job_id, saga = self.name, error = %e, "where an unwinding stands was not saved");
+        }
     }
 
     async fn save(&self, call: &Call, at: &mut JobStep, plan: &P) -> Result<()> {

@@ -146,22 +146,21 @@ pub(crate) async fn reserve(call: &Call, plan: &mut StartVm, mark: Mark) -> Resu
 /// Frees whatever a VM that does not run has no right to hold.
 pub(crate) async fn release(call: &Call, plan: &mut StartVm) -> Result<()> {
     let (inner, vm) = (call.clone(), plan.vm);
-    call.db
-        .write(move |tx| {
-            Box::pin(async move {
-                for volume in tx.find::<Volume>(Query::live().eq("vm_id", vm).eq("state", "Creating")).await? {
-                    leave_pool(tx, &volume).await?;
-                }
-                // A VM that has run keeps its address while it is stopped.
-                if !tx.must::<Vm>(vm).await?.has_run {
-                    for nic in tx.find::<Nic>(Query::live().eq("vm_id", vm)).await? {
-                        inner.address_give_back(tx, nic.id).await?;
-                        tx.set::<Nic>(nic.id, vec![("ip4", Value::Null), ("gateway", Value::Null), ("netmask", Value::Null)]).await?;
-                    }
-                }
-                inner.unplace(tx, vm).await?;
-                tx.set::<Vm>(vm, vec![("host_id", Value::Null)]).await.map(drop)
-            })
-        })
-        .await
+    call.db.write(move |tx| Box::pin(async move { let_go(tx, &inner, vm).await })).await
+}
+
+/// As [`release`], in the transaction of what follows from it.
+pub(crate) async fn let_go(tx: &mut Tx, call: &Call, vm: i64) -> Result<()> {
+    for volume in tx.find::<Volume>(Query::live().eq("vm_id", vm).eq("state", "Creating")).await? {
+        leave_pool(tx, &volume).await?;
+    }
+    // A VM that has run keeps its address while it is stopped.
+    if !tx.must::<Vm>(vm).await?.has_run {
+        for nic in tx.find::<Nic>(Query::live().eq("vm_id", vm)).await? {
+            call.address_give_back(tx, nic.id).await?;
+            tx.set::<Nic>(nic.id, vec![("ip4", Value::Null), ("gateway", Value::Null), ("netmask", Value::Null)]).await?;
+        }
+    }
+    call.unplace(tx, vm).await?;
+    tx.set::<Vm>(vm, vec![("host_id", Value::Null)]).await.map(drop)
 }

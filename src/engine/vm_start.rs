@@ -3,7 +3,7 @@
 use crate::allocators::{UP_TO, tags};
 use crate::saga::{Mark, Saga};
 use crate::vm::{counted, usage, wrong_state};
-use crate::vm_reserve::{release, reserve};
+use crate::vm_reserve::{let_go, release, reserve};
 use crate::{Amount, Call, Demand, Engine, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
@@ -99,6 +99,8 @@ impl Engine {
                     let event = if vm.has_run { VmEvent::OperationFailed } else { VmEvent::OperationFailedToError };
                     let to = vm.vm_state().on(event).ok_or_else(|| wrong_state(&vm, "it cannot fail to start from here"))?;
                     tx.advance::<Vm>(id, &vm.state, vm.update_count, to.word(), Vec::new()).await?;
+                    // The saga has freed these already, unless it could not write.
+                    let_go(tx, &call, id).await?;
                     if to == VmState::Error {
                         call.give_back(tx, vm.account_id, &counted(&vm)).await?;
                     }
