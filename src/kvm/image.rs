@@ -287,10 +287,13 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    /// A qcow2 header of version 3 with these fields changed: (offset, bytes).
-    fn header(changes: &[(usize, &[u8])]) -> tempfile::NamedTempFile {
+    /// An offset and the bytes there.
+    type Change<'a> = (usize, &'a [u8]);
+
+    /// A qcow2 header of version 3 with these fields changed.
+    fn header(changes: &[Change<'_>]) -> tempfile::NamedTempFile {
         let mut bytes = vec![0; 1 << 17];
-        let fields: [(usize, &[u8]); 6] = [
+        let fields: [Change<'_>; 6] = [
             (0, b"QFI\xfb\0\0\0\x03"),
             (20, &16_u32.to_be_bytes()),
             (24, &(64_u64 << 20).to_be_bytes()),
@@ -318,7 +321,7 @@ mod tests {
     #[test]
     fn an_image_that_points_elsewhere_or_lies_is_refused() {
         let huge = (1_u64 << 29).to_be_bytes();
-        let cases: [(&[(usize, &[u8])], &str); 7] = [
+        let cases: [(&[Change<'_>], &str); 7] = [
             (&[(8, &104_u64.to_be_bytes()), (16, &11_u32.to_be_bytes())], "backing file"),
             (&[(72, &4_u64.to_be_bytes())], "another file"),
             (&[(32, &1_u32.to_be_bytes())], "encrypted"),
