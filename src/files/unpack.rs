@@ -121,7 +121,7 @@ mod tests {
             out.seek(SeekFrom::Start(0)).and_then(|_| out.read_to_end(&mut back)).expect("reads");
             assert!(back == data, "{packing:?}");
             assert!(out.metadata().expect("facts").blocks() * 512 < 1 << 20, "zeros are holes");
-            let bomb = unpack(packing, file(&small), &mut tempfile::tempfile().expect("a file"), size - 1).unwrap_err();
+            let bomb = unpack(packing, file(&small), &mut tempfile::tempfile().expect("a file"), size - 1).expect_err("a bomb");
             assert!(bomb.to_string().contains("more than"), "{packing:?}: {bomb}");
             let torn = unpack(packing, file(&small[..small.len() - 9]), &mut tempfile::tempfile().expect("a file"), size);
             assert!(matches!(torn, Err(DriverError::Failed(_))), "{packing:?}: {torn:?}");
