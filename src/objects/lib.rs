@@ -194,7 +194,7 @@ mod tests {
         for name in ["bucket", "accesskey", "secretkey"] {
             let missing = operator(&details).expect_err("not all is there").to_string();
             assert!(missing.contains(name), "{missing}");
-            details.insert(name.to_owned(), Secret::new("hush"));
+            details.insert(name.to_owned(), Secret::new(if name == "bucket" { "images" } else { "hush" }));
         }
         let known = operator(&details).expect("all is there");
         assert!(!format!("{known:?}").contains("hush"), "{known:?}");

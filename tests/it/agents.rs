@@ -204,7 +204,7 @@ async fn vms_on_hosts_with_agents_outlive_agents_and_servers() {
     host_is(&native, &second, "Up").await;
     vm_is(&native, text(&on_second, "id"), "Stopped").await;
     let told = until("the event", async || {
-        let events = native.list("listEvents", "event", &[("keyword", "does not know")]).await;
+        let events = native.list("listEvents", "event", &[("keyword", "does not know"), ("listall", "true")]).await;
         events.first().map(|e| e["description"].to_string())
     })
     .await;
