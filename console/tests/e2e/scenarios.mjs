@@ -273,7 +273,9 @@ export async function doors({ browser, base }) {
   await press(page, 'New bucket')
   await fill(page, { name: 'alices-photos', quota: 2 })
   await closed(page)
-  const cells = await rowOf(page, 'alices-photos').locator('td').allInnerTexts()
+  const bucket = rowOf(page, 'alices-photos')
+  await bucket.waitFor()
+  const cells = await bucket.locator('td').allInnerTexts()
   check(cells.includes('2'), `the quota of the bucket is shown: ${cells}`)
   await context.close()
   return faults
