@@ -85,20 +85,26 @@ impl Conn {
         if packet.kind == REPLY { Ok(packet.body) } else { Err(Problem::Lost("a stream where an answer belongs".into())) }
     }
 
-    /// One call whose answer is followed by a stream of bytes towards us, at most `limit` of them.
+    /// One call whose answer comes with a stream of bytes towards us, at most `limit` of them. The daemon sends both from threads of
+    /// its own, so the stream may begin before the answer is there.
     pub async fn download(&mut self, procedure: i32, arguments: Out, limit: usize) -> Result<Vec<u8>, Problem> {
-        self.call(REMOTE, procedure, arguments).await?;
-        let mut bytes = Vec::new();
+        self.send(REMOTE, procedure, &arguments.0).await?;
+        let (mut bytes, mut replied, mut ended) = (Vec::new(), false, None);
         loop {
             let packet = self.answer().await?;
-            if packet.kind != STREAM || bytes.len() + packet.body.len() > limit {
+            if packet.kind == REPLY {
+                replied = true;
+            } else if ended.is_some() || bytes.len() + packet.body.len() > limit {
                 return Err(Problem::Lost("a stream that is not as announced".into()));
+            } else if packet.status != CONTINUE || packet.body.is_empty() {
+                // An empty packet, or one that no longer says "continue", is the end.
+                ended = Some(packet.status);
+            } else {
+                bytes.extend_from_slice(&packet.body);
             }
-            // An empty packet, or one that no longer says "continue", is the end.
-            if packet.status != CONTINUE || packet.body.is_empty() {
-                return self.finish(procedure, packet.status).await.map(|()| bytes);
+            if let Some(status) = ended.filter(|_| replied) {
+                return self.finish(procedure, status).await.map(|()| bytes);
             }
-            bytes.extend_from_slice(&packet.body);
         }
     }
 
