@@ -182,6 +182,7 @@ async fn fill(native: &Native, total: usize) {
 
 #[tokio::main]
 async fn main() {
+    stratus::tls::install();
     println!("{}", String::from_utf8_lossy(&Command::new("uptime").output().unwrap().stdout).trim());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
