@@ -172,6 +172,17 @@ impl Error {
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(Reference::new(), cause.into())
     }
+    /// What a log is told: the reference with its causes, which no client reads.
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
     /// The codes of this error (catalog/README.md "Errors", ec2-semantics.md section 13).
     pub const fn codes(&self) -> Codes {
         let (api, cs, ec2) = match self {

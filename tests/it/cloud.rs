@@ -6,7 +6,6 @@ use std::sync::Arc;
 use stratus::simulate::{self, Description};
 use stratus_api::Registry;
 use stratus_drivers::DriverError;
-use stratus_engine::allocators::Allocators;
 use stratus_engine::{Engine, EngineConfig};
 use stratus_model::{Caller, Error, Source, SteppedClock};
 use stratus_sim::{Fault, FaultKind, Op, Sim};
@@ -28,10 +27,10 @@ pub struct TestCloud {
 impl TestCloud {
     /// On SQLite or on MariaDB; none where there is no MariaDB.
     pub async fn new(maria: bool, zone: &str) -> Option<Self> {
-        Self::with(maria, zone, Default::default()).await
+        Self::with(maria, zone, |_| ()).await
     }
-    /// With allocators of its own.
-    pub async fn with(maria: bool, zone: &str, allocators: Allocators) -> Option<Self> {
+    /// With plug-ins of its own.
+    pub async fn with(maria: bool, zone: &str, change: impl FnOnce(&mut EngineConfig)) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let db = match maria {
             true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
@@ -45,7 +44,8 @@ impl TestCloud {
             .with_network("VirtualRouter", sim.clone())
             .with_network("SecurityGroupProvider", sim.clone());
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock: clock.clone(), allocators, name: "test".into() };
+        let mut config = EngineConfig::new(db, Sealer::new(&[7; 32]), drivers, clock.clone(), "test");
+        change(&mut config);
         let engine = Engine::open(config).await.unwrap();
         assert!(engine.setup().await.unwrap());
         simulate::make(&engine, &Description::read(zone).unwrap()).await.unwrap();

@@ -640,7 +640,7 @@ async fn nics_come_and_go(c: TestCloud) {
 async fn allocators_from_outside_are_put_in_force_by_name() {
     use stratus_sample_allocators::{EmptiestHost, FullestPool, NAME};
     let allocators = stratus_engine::allocators::Allocators::default().with_host(Box::new(EmptiestHost)).with_pool(Box::new(FullestPool));
-    let c = TestCloud::with(false, &hosts(4), allocators).await.unwrap();
+    let c = TestCloud::with(false, &hosts(4), |config| config.allocators = allocators).await.unwrap();
     c.ask("updateConfiguration", &[("name", "vm.allocation.algorithm"), ("value", NAME)]).await;
     let mut on = Vec::new();
     for _ in 0..8 {

@@ -1,5 +1,6 @@
 mod addresses;
 mod agents;
+mod authenticators;
 mod bad_input;
 mod bytes;
 mod clients;
