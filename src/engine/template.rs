@@ -219,6 +219,9 @@ impl Engine {
         if ask.zone.is_none() && !call.caller.is_root() {
             return Err(Error::Denied("Only root administrators may register a template in all zones".into()));
         }
+        if let Some(zone) = &ask.zone {
+            call.zone_for(zone, owner).await?;
+        }
         let stores = self.stores_for(ask.zone.as_ref()).await?;
         row = Template {
             uuid: Uuid::new_v4().to_string(),

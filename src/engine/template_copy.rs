@@ -17,6 +17,7 @@ impl Engine {
         if let Some(from) = from {
             self.template_usable(call, template, from.id).await?;
         }
+        call.zone_for(to, &self.db.must(template.account_id).await?).await?;
         let there = Query::live().eq("template_id", template.id).eq("zone_id", to.id);
         let at = match self.db.find_one::<TemplateStore>(there).await? {
             Some(at) if at.state == DOWNLOADED => return Ok(TemplateInZone { template: template.clone(), at }),
