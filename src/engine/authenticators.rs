@@ -7,7 +7,7 @@ use crate::Engine;
 use crate::identity::{hash_password, verify_password};
 use async_trait::async_trait;
 use std::sync::LazyLock;
-use stratus_model::{Error, Result};
+use stratus_model::{Error, Result, in_full};
 use stratus_store::User;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -121,7 +121,7 @@ impl Engine {
             match outcome {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                Err(e) => tracing::warn!(authenticator = one.name(), error = %e.in_full(), "a password could not be checked"),
+                Err(e) => tracing::warn!(authenticator = one.name(), error = %in_full(&e), "a password could not be checked"),
             }
         }
         Ok(false)

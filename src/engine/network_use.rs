@@ -132,7 +132,7 @@ impl Engine {
             match outcome {
                 Ok(done) => ended += u64::from(done),
                 // The next look tries again; other networks do not wait for this one.
-                Err(e) => tracing::warn!(network = n.id, error = %e, "an unused network was not shut down"),
+                Err(e) => tracing::warn!(network = n.id, error = %stratus_model::in_full(&e), "an unused network was not shut down"),
             }
         }
         Ok(ended)

@@ -237,7 +237,7 @@ impl Engine {
     pub(crate) async fn public_apply_later(&self, network: Option<i64>) {
         let Some(id) = network else { return };
         if let Err(e) = self.public_apply(id).await {
-            tracing::warn!(network = id, error = %e, "a router was not told of its public addresses; it is told again");
+            tracing::warn!(network = id, error = %stratus_model::in_full(&e), "a router was not told of its public addresses; it is told again");
         }
     }
 

@@ -418,6 +418,7 @@ impl Engine {
                 driver.delete(&store.uuid, &template.uuid).await.map_err(|e| Error::Unavailable(e.to_string()))?;
             }
         }
+        self.template_evict(&template, zone).await?;
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { forget(tx, &call, template, going).await })).await
     }

@@ -159,6 +159,18 @@ pub struct Codes {
     pub ec2: &'static str,
 }
 
+/// An error with its causes, as a log is told them: of an internal error everybody else reads the reference only.
+pub fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 impl Error {
     /// A parameter with a value that cannot be.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
@@ -171,17 +183,6 @@ impl Error {
     /// Our own fault, with its cause.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(Reference::new(), cause.into())
-    }
-    /// What a log is told: the reference with its causes, which no client reads.
-    pub fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        let mut next = std::error::Error::source(self);
-        while let Some(cause) = next {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            next = cause.source();
-        }
-        text
     }
     /// The codes of this error (catalog/README.md "Errors", ec2-semantics.md section 13).
     pub const fn codes(&self) -> Codes {
