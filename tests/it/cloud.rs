@@ -85,10 +85,15 @@ impl TestCloud {
     pub async fn vm(&self, uuid: &str) -> Vm {
         self.engine.db.find_one(Query::all().eq("uuid", uuid)).await.unwrap().unwrap()
     }
-    /// A new account of type user with one user.
+    /// A new account of type user with one user, in ROOT.
     pub async fn user(&self, name: &str) -> Arc<Caller> {
+        let root = self.first("listDomains", "domain", &[("name", "ROOT")]).await;
+        self.user_in(name, &root).await
+    }
+    /// The same in another domain.
+    pub async fn user_in(&self, name: &str, domain: &str) -> Arc<Caller> {
         let who = [("username", name), ("password", "p"), ("firstname", "A"), ("lastname", "B"), ("email", "a@example.com")];
-        self.ask("createAccount", &[&who[..], &[("accounttype", "0")]].concat()).await;
+        self.ask("createAccount", &[&who[..], &[("accounttype", "0"), ("domainid", domain)]].concat()).await;
         let user = self.engine.db.find_one::<User>(Query::live().eq("username", name)).await.unwrap().unwrap();
         Arc::new(self.engine.caller_of(&user, Source::Key).await.unwrap())
     }

@@ -14,6 +14,7 @@ mod inputs;
 mod kill;
 mod kill_storage;
 mod life;
+mod limits;
 mod native;
 mod native_clients;
 mod networks;
