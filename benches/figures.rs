@@ -23,7 +23,7 @@ use tempfile::TempDir;
 const IN_FLIGHT: usize = 64;
 /// Deploys that are timed.
 const DEPLOYS: usize = 1_000;
-/// VMs at which deploys are timed once more; all but the first thousand are copied rows, which no host runs.
+/// VMs at which deploys are timed once more; all but the first thousand are copied rows of stopped ones.
 const AGAIN: i64 = 10_000;
 /// Small requests of a kind.
 const REQUESTS: usize = 10_000;

@@ -54,7 +54,7 @@ async fn number(tx: &mut Tx, sql: &str) -> stratus_model::Result<i64> {
     rows[0].get::<Option<i64>>(0).map(Option::unwrap_or_default)
 }
 
-/// Copies a running VM with its NIC, group and root disk, and an event, until there are `count` of each.
+/// Copies a running VM with its NIC, group and root disk, as stopped ones, and an event, until there are `count` of each.
 pub async fn grow(db: &Db, count: i64) {
     let words = if db.dialect() == Dialect::Sqlite { SQLITE } else { MYSQL };
     db.write(move |tx| Box::pin(async move { fill(tx, &words, count).await })).await.unwrap();
@@ -66,7 +66,15 @@ async fn fill(tx: &mut Tx, words: &Words, count: i64) -> stratus_model::Result<(
     let more = count - number(tx, "select count(*) from vm where removed is null").await?;
     let each = |table: &str| format!("(select * from {table} where vm_id = {model} limit 1) model, vm where vm.id > {last}");
     let from = format!("(select * from vm where id = {model}) model, (select {last} n) last, {} n", numbers(more));
-    let vm = [("uuid", words.uuid), ("name", words.name), ("display_name", words.name), ("instance_name", words.instance)];
+    // Stopped: a look at the hosts would find that nobody runs them, and be busy with it.
+    let vm = [
+        ("uuid", words.uuid),
+        ("name", words.name),
+        ("display_name", words.name),
+        ("instance_name", words.instance),
+        ("state", "'Stopped'"),
+        ("host_id", "null"),
+    ];
     let uuid = ("uuid", words.uuid);
     let mut statements = vec![
         copy::<Vm>(&from, &vm),
