@@ -1,5 +1,6 @@
 mod addresses;
 mod agents;
+mod authenticators;
 mod bad_input;
 mod bytes;
 mod clients;
@@ -13,6 +14,7 @@ mod inputs;
 mod kill;
 mod kill_storage;
 mod life;
+mod limits;
 mod native;
 mod native_clients;
 mod networks;
