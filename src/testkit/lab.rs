@@ -182,13 +182,23 @@ impl Lab {
 
     /// Programs that the drivers started and that run.
     pub fn processes(&self) -> Vec<String> {
+        self.running().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The process of a guest, by the name of its domain.
+    pub fn guest(&self, name: &str) -> Option<String> {
+        let mine = format!("guest={name},");
+        self.running().into_iter().find(|(_, line)| line.contains(&mine)).map(|(pid, _)| pid)
+    }
+
+    fn running(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let ours = line.contains(&*self.folder.to_string_lossy());
             if ours && (line.starts_with("dnsmasq") || line.contains("qemu-system")) {
-                found.push(line);
+                found.push((entry.file_name().to_string_lossy().into_owned(), line));
             }
         }
         found

@@ -172,6 +172,41 @@ impl Scene {
         }
     }
 
+    /// Waits until a describing call says a word at a place of its answer.
+    pub async fn comes(&mut self, method: &str, parameters: &Value, at: &str, word: &str) {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let said = self.ec2(method, parameters.clone());
+            if said.pointer(at).is_some_and(|value| value == word) {
+                return;
+            }
+            assert!(Instant::now() < end, "{method} {parameters} does not say {word}: {said}\n{}", self.logs());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// A new volume, attached to an instance that runs.
+    pub async fn volume(&mut self, ask: Value, to: &str) -> String {
+        let volume = text(&self.ec2("create_volume", ask), "VolumeId").to_owned();
+        let describe = json!({ "VolumeIds": [volume] });
+        self.comes("describe_volumes", &describe, "/Volumes/0/State", "available").await;
+        self.ec2("attach_volume", json!({ "VolumeId": volume, "InstanceId": to, "Device": "/dev/sdf" }));
+        self.comes("describe_volumes", &describe, "/Volumes/0/Attachments/0/State", "attached").await;
+        volume
+    }
+
+    /// What tells one boot of a guest from the next.
+    pub async fn boot_id(&self, address: &str) -> String {
+        self.ssh_soon(address, "cat /proc/sys/kernel/random/boot_id").await
+    }
+
+    /// Ends the process that an instance is, as the kernel would when it runs out of memory.
+    pub async fn kill_guest(&mut self, id: &str) {
+        let name = text(&self.vm(id).await, "instancename").to_owned();
+        let pid = self.lab.guest(&name).unwrap_or_else(|| panic!("no process runs {name}"));
+        run("kill", &["-KILL", &pid]);
+    }
+
     /// The neighbour's SSH, ready for a command.
     pub fn ssh_command(&self, address: &str) -> Command {
         let mut command = Command::new("ip");
