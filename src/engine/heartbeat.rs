@@ -49,6 +49,9 @@ impl Engine {
             rows.entry(vm.host_id.unwrap_or(0)).or_default().push(vm);
         }
         for host in alive {
+            if self.group_changes.has_missed(&host.uuid) {
+                self.host_refilter(&host).await;
+            }
             let here = rows.remove(&host.id).unwrap_or_default();
             let outcome = match host.state.as_str() {
                 "Up" => self.host_agree(&host, here, false).await.map(drop),
@@ -65,6 +68,7 @@ impl Engine {
     async fn host_back(self: &Arc<Self>, host: &Host, rows: Vec<Vm>) -> Result<()> {
         let call = self.system_call("HOST.RECONNECT").await?;
         let host = self.host_reconnect(&call, host).await?;
+        self.host_refilter(&host).await;
         self.host_agree(&host, rows, true).await.map(drop)
     }
 

@@ -52,7 +52,7 @@ impl Kvm {
         for disk in &vm.disks {
             disks.push(self.disk_there(&reference(disk))?);
         }
-        let _wired = self.wiring.read().await;
+        let wired = self.wiring.read().await;
         let mut bridges = Vec::new();
         for nic in &vm.nics {
             bridges.push(self.bridge_up(&nic.broadcast_uri).await?);
@@ -63,7 +63,14 @@ impl Kvm {
         self.files_gone(&vm.name)?;
         let (kvm, cpus_max, prefix) = (self.kvm, self.config.cpus_max, self.config.prefix.as_str());
         let xml = domain_xml(vm, &Frame { kvm, cpus_max, log: &log, screen: &screen, disks, bridges, prefix, iso })?;
-        self.virt(async |conn| conn.create(&xml).await).await
+        let made = self.virt(async |conn| conn.create(&xml).await).await;
+        drop(wired);
+        if made.is_err() && self.virt(async |conn| conn.domain(&vm.name).await).await?.is_none() {
+            for nic in &vm.nics {
+                self.nic_gone(nic).await?;
+            }
+        }
+        made
     }
 
     pub(crate) async fn vm_stop(&self, vm: &str, mode: StopMode) -> Done {
@@ -72,7 +79,7 @@ impl Kvm {
         if seen.is_some() {
             self.power_off(vm, mode).await?;
         }
-        for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics) {
+        for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics).chain(&self.nics_ruled(vm)?) {
             self.nic_gone(nic).await?;
         }
         self.files_gone(vm)
@@ -136,7 +143,10 @@ impl Kvm {
             let there = std::fs::read_to_string(&moved).is_ok_and(|host| host == to);
             return if there { Ok(()) } else { Err(missing(&vm.name)) };
         };
-        let shared = vm.disks.iter().all(|disk| self.config.shared_pools.contains(&disk.pool));
+        let mut shared = true;
+        for disk in &vm.disks {
+            shared &= self.pool_shared(&disk.pool)?;
+        }
         let here = self.config.state_dir.as_path();
         let folders = (here, peer.state_dir.as_deref().unwrap_or(here));
         let xml = self.virt(async |conn| conn.xml_to_move(&domain).await).await?;
