@@ -40,6 +40,10 @@ pub struct Config {
     /// Pools, by uuid, that lie on a file system which other hosts see too although libvirt cannot tell.
     #[serde(default)]
     pub shared_pools: Vec<String>,
+    /// After so many seconds without a sign on shared pools this host may be called dead; it stops the VMs that it has there after two
+    /// thirds of that. The same on all hosts of a cluster.
+    #[serde(default = "lease_seconds")]
+    pub lease_seconds: u64,
     /// Longest wait for a guest to shut down by itself, in seconds.
     #[serde(default = "shutdown_seconds")]
     pub shutdown_seconds: u64,
@@ -114,6 +118,7 @@ impl Config {
             netns: None,
             peers: BTreeMap::new(),
             shared_pools: Vec::new(),
+            lease_seconds: lease_seconds(),
             shutdown_seconds: shutdown_seconds(),
             detach_seconds: detach_seconds(),
             cpus_max: cpus_max(),
@@ -131,6 +136,9 @@ fn guest_bridge() -> String {
 }
 fn prefix() -> String {
     "st".into()
+}
+fn lease_seconds() -> u64 {
+    90
 }
 fn shutdown_seconds() -> u64 {
     60

@@ -70,7 +70,7 @@ impl TestCloud {
     async fn job_of(&self, command: &str) -> Job {
         self.engine.db.find_one(Query::all().eq("command", command).latest("id")).await.unwrap().unwrap()
     }
-    async fn fails(&self, command: &str, params: &[(&str, &str)], code: u16, words: &str) {
+    pub async fn fails(&self, command: &str, params: &[(&str, &str)], code: u16, words: &str) {
         let e = self.try_as(&self.admin.clone(), command, params).await.expect_err(command);
         assert_eq!(e.codes().api, code, "{command} {params:?}: {e}");
         assert!(e.to_string().contains(words), "{command} {params:?}: {e}");
@@ -274,7 +274,9 @@ async fn maintenance_drains_a_host(c: TestCloud) {
     c.settled("drained").await;
     c.ask("cancelHostMaintenance", &[("id", &host.uuid)]).await;
     assert_eq!(state().await, "Enabled");
-    c.ask("migrateVirtualMachine", &[("virtualmachineid", &vms[0]), ("hostid", &host.uuid)]).await;
+    for vm in &vms {
+        assert_eq!(c.vm(vm).await.host_id, Some(host.id), "what left for the maintenance is back");
+    }
     c.settled("taken back").await;
 }
 

@@ -7,4 +7,5 @@
 mod contract;
 mod guest;
 mod lab;
+mod silent;
 mod things;
