@@ -71,6 +71,9 @@ pub struct VmFigures {
     pub reads: u64,
     /// Write operations.
     pub writes: u64,
+    /// Packets of it that its host dropped because they were too many, by what they were for: `DHCP`, `ARP`, `metadata`.
+    #[serde(default)]
+    pub floods: std::collections::BTreeMap<String, u64>,
 }
 
 /// One disk of a VM.

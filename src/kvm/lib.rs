@@ -27,6 +27,7 @@ mod domain;
 mod figures;
 mod filter;
 mod filter_text;
+mod flood;
 mod host;
 mod image;
 mod inside;

@@ -76,6 +76,7 @@ impl Kvm {
         for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics) {
             self.nic_gone(nic).await?;
         }
+        self.floods_forget(vm).await?;
         self.files_gone(vm)
     }
 
@@ -154,7 +155,7 @@ impl Kvm {
         for nic in &vm.nics {
             self.nic_gone(nic).await?;
         }
-        Ok(())
+        self.floods_forget(&vm.name).await
     }
 
     /// Makes ready for a VM that another host is about to move here; whether it is here already.
@@ -335,6 +336,19 @@ impl Kvm {
             guarded().insert(domain.name);
         }
         Ok(())
+    }
+
+    /// The interface of this host that a NIC has, or would have.
+    pub fn tap_name(&self, nic: &NicSpec) -> String {
+        self.tap(nic)
+    }
+
+    /// The bridge that a NIC is on.
+    ///
+    /// # Errors
+    /// Its network is of a kind that is not known here.
+    pub fn bridge_name(&self, nic: &NicSpec) -> Result<String, DriverError> {
+        self.bridge(&nic.broadcast_uri)
     }
 
     /// The tap of a NIC on this host.

@@ -66,7 +66,8 @@ impl Host for Sim {
     }
     async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
         // Guests that do not compute are idle.
-        let idle = |vm: &Vm| VmFigures { name: vm.spec.name.clone(), ..VmFigures::default() };
+        let floods = |name: &str| crate::world::lock(&self.floods).get(name).cloned().unwrap_or_default();
+        let idle = |vm: &Vm| VmFigures { name: vm.spec.name.clone(), floods: floods(&vm.spec.name), ..VmFigures::default() };
         let on = |vm: &&Vm| vm.state == PowerState::On;
         self.run(Op::Figures, &[host], || {
             self.world.hosts.with(host, |hosts| Ok(answering(hosts, host)?.vms.values().filter(on).map(idle).collect()))

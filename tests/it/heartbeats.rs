@@ -11,6 +11,7 @@ on_both! {
     vms_left_in_the_books_of_a_dead_host_are_ended_too in stratus::simulate::BUILT_IN;
     a_restart_that_fails_is_tried_again_unless_somebody_stops_the_vm in stratus::simulate::BUILT_IN;
     no_vm_runs_twice_whatever_becomes_of_hosts in &super::four_hosts();
+    a_guest_that_floods_is_told_of in stratus::simulate::BUILT_IN;
     a_lone_host_is_not_drained in stratus::simulate::BUILT_IN;
     a_guest_that_halts_is_stopped_and_with_ha_started_again in stratus::simulate::BUILT_IN;
     a_guest_that_halts_is_terminated_where_its_owner_said_so in stratus::simulate::BUILT_IN;
@@ -314,4 +315,19 @@ async fn a_lone_host_is_not_drained(c: TestCloud) {
     c.ask("cancelHostMaintenance", &[("id", &host.uuid)]).await;
     assert_eq!(c.vm(&id).await.host_id, Some(host.id));
     c.settled("back").await;
+}
+
+async fn a_guest_that_floods_is_told_of(c: TestCloud) {
+    let name = c.vm(&c.deploy().await).await.instance_name;
+    let told = async || c.engine.db.count::<Event>(Query::all().eq("event_type", "VM.FLOOD").eq("level", "WARN")).await.unwrap();
+    c.engine.figures_read().await.unwrap();
+    for times in 1..=2 {
+        c.sim.flood(&name, "DHCP", 1000);
+        for _ in 0..2 {
+            c.engine.figures_read().await.unwrap();
+            assert_eq!(told().await, times, "once for each look that finds more");
+        }
+    }
+    let alerts = c.ask("listAlerts", &[("type", "7"), ("keyword", "more DHCP packets")]).await;
+    assert_eq!(alerts["count"], 1, "{alerts}");
 }
