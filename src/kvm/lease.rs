@@ -204,7 +204,7 @@ impl Kvm {
         if word.epoch.is_empty() {
             word.epoch = uuid::Uuid::new_v4().to_string();
         }
-        if word.turn % ADDRESSES == 0 {
+        if word.turn.is_multiple_of(ADDRESSES) {
             word.addresses = self.addresses().await;
         }
         word.turn += 1;
