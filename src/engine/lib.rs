@@ -52,6 +52,7 @@ pub mod group_members;
 pub mod group_push;
 pub mod group_rules;
 pub mod guest_vlan;
+mod ha;
 mod heartbeat;
 pub mod host;
 mod host_agree;

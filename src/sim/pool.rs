@@ -296,9 +296,12 @@ impl Sim {
         Ok(is)
     }
 
-    /// The same disk in another place, the VM that uses it being under way there.
+    /// The same disk in another place, the VM that uses it being under way there. One that is there came the first time.
     pub(crate) fn disk_follow(&self, from: &DiskRef, to: &DiskRef) -> Done {
         let _stays = self.images.stay();
+        if self.disk_present(&to.pool, &to.path).is_ok() {
+            return Ok(());
+        }
         let source = self.with_disk(&from.pool, &from.path, |_, there| Ok((there.physical, there.identity.clone())))?;
         self.disk_create(to, source)
     }

@@ -57,6 +57,9 @@ pub(crate) struct HostRecord {
     pub connected: bool,
     /// Answers; a crashed host or one behind a cut cable does not.
     pub reachable: bool,
+    /// Its neighbours see that it lives although it does not answer.
+    #[serde(default)]
+    pub seen: bool,
 }
 
 /// A host with what is on it.

@@ -53,7 +53,7 @@ impl TestCloud {
     async fn job_of(&self, command: &str) -> Job {
         self.engine.db.find_one(Query::all().eq("command", command).latest("id")).await.unwrap().unwrap()
     }
-    async fn fails(&self, command: &str, params: &[(&str, &str)], code: u16, words: &str) {
+    pub async fn fails(&self, command: &str, params: &[(&str, &str)], code: u16, words: &str) {
         let e = self.try_as(&self.admin.clone(), command, params).await.expect_err(command);
         assert_eq!(e.codes().api, code, "{command} {params:?}: {e}");
         assert!(e.to_string().contains(words), "{command} {params:?}: {e}");

@@ -60,7 +60,9 @@ async fn maintenance_drains_a_host(c: TestCloud) {
     c.settled("drained").await;
     c.ask("cancelHostMaintenance", &[("id", &host.uuid)]).await;
     assert_eq!(state().await, "Enabled");
-    c.ask("migrateVirtualMachine", &[("virtualmachineid", &vms[0]), ("hostid", &host.uuid)]).await;
+    for vm in &vms {
+        assert_eq!(c.vm(vm).await.host_id, Some(host.id), "what left for the maintenance is back");
+    }
     c.settled("taken back").await;
 }
 
