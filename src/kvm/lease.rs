@@ -129,7 +129,7 @@ impl Kvm {
 
     /// The same by the pool alone.
     pub(crate) fn pool_shared(&self, pool: &str) -> Done<bool> {
-        let place: Option<Place> = self.folders.pools.get(pool)?;
+        let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
         Ok(place.is_some_and(|place| self.shared(pool, &place)))
     }
 
