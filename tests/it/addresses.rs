@@ -16,6 +16,7 @@ on_both! {
     parallel_claims_of_one_address_or_vm_leave_one in stratus::simulate::BUILT_IN;
     a_router_that_does_not_answer_leaves_nothing_behind in stratus::simulate::BUILT_IN;
     a_vm_or_account_that_ends_takes_its_mapping_along in stratus::simulate::BUILT_IN;
+    a_rule_has_tags_as_long_as_it_is_there in &crate::it::compute::advanced();
 }
 
 /// The built-in zone with eight public addresses.
@@ -210,4 +211,26 @@ async fn a_vm_or_account_that_ends_takes_its_mapping_along(c: TestCloud) {
     c.idle().await;
     c.routed_as_written("account deleted").await;
     assert!(c.routed().is_empty());
+}
+
+async fn a_rule_has_tags_as_long_as_it_is_there(c: TestCloud) {
+    let vm = c.deploy().await;
+    let network = c.first("listNetworks", "network", &[("type", "Isolated")]).await;
+    let made = c.ask("associateIpAddress", &[("networkid", &network)]).await;
+    let address = made["ipaddress"]["id"].as_str().unwrap().to_owned();
+    c.nat(&address, &vm).await.unwrap();
+    let open = [("ipaddressid", &*address), ("protocol", "tcp"), ("startport", "80")];
+    let rule = c.ask("createIpForwardingRule", &open).await["ipforwardingrule"]["id"].as_str().unwrap().to_owned();
+    let tag = [("resourcetype", "FirewallRule"), ("resourceids", &*rule), ("tags[0].key", "for"), ("tags[0].value", "web")];
+    c.ask("createTags", &tag).await;
+    let shown = async || c.ask("listIpForwardingRules", &[]).await["ipforwardingrule"][0]["tags"][0]["value"].clone();
+    assert_eq!(shown().await, "web");
+    // What a router refuses is as it was, tags included.
+    c.sim.inject(Fault::nth(Op::ApplyPublic, 1, FaultKind::Fail(DriverError::Failed("no".into()))));
+    assert!(c.try_as(&c.admin, "disableStaticNat", &[("ipaddressid", &address)]).await.is_err());
+    assert_eq!(shown().await, "web");
+    c.sim.clear_faults();
+    c.ask("disableStaticNat", &[("ipaddressid", &address)]).await;
+    assert_eq!(c.ask("listTags", &[]).await["count"], Value::Null);
+    c.routed_as_written("disabled").await;
 }

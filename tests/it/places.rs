@@ -3,6 +3,7 @@ use super::cloud::{TestCloud, on_both};
 use serde_json::Value;
 use std::sync::Arc;
 use stratus_model::{Caller, Error};
+use stratus_store::{Query, Volume, Zone};
 
 on_both! {
     a_vm_in_a_dedication_group_runs_there_and_nowhere_else in stratus::simulate::BUILT_IN;
@@ -10,6 +11,7 @@ on_both! {
     a_vm_has_as_many_data_disks_as_its_hypervisor_takes in stratus::simulate::BUILT_IN;
     a_template_is_shared_with_a_project in stratus::simulate::BUILT_IN;
     events_say_what_they_are_about in stratus::simulate::BUILT_IN;
+    a_private_zone_takes_nothing_of_others in &crate::it::compute::advanced();
 }
 
 fn text<'v>(v: &'v Value, field: &str) -> &'v str {
@@ -138,4 +140,34 @@ async fn events_say_what_they_are_about(c: TestCloud) {
         let text = said(kind).await;
         assert!(text.contains(word), "{kind}: {text}");
     }
+}
+
+async fn a_private_zone_takes_nothing_of_others(c: TestCloud) {
+    let domain = c.ask("createDomain", &[("name", "inside")]).await["domain"]["id"].as_str().unwrap().to_owned();
+    let (inside, outside) = (c.user_in("ann", &domain).await, c.user("eve").await);
+    let row = c.engine.db.find_one::<Zone>(Query::live()).await.unwrap().unwrap();
+    let set = vec![("domain_id", inside.domain_id.into())];
+    c.engine.db.write(move |tx| Box::pin(async move { tx.set::<Zone>(row.id, set.clone()).await })).await.unwrap();
+    let disk = c.first("listDiskOfferings", "diskoffering", &[("name", "Small")]).await;
+    let os = c.first("listOsTypes", "ostype", &[("pagesize", "1"), ("page", "1")]).await;
+    let isolated = [("name", "DefaultIsolatedNetworkOfferingWithSourceNatService")];
+    let offering = c.first("listNetworkOfferings", "networkoffering", &isolated).await;
+    let named = [("name", "x"), ("displaytext", "x"), ("zoneid", &*c.zone)];
+    let image = [("format", "QCOW2"), ("hypervisor", "Simulator"), ("ostypeid", &*os), ("url", "http://sim/t.qcow2")];
+    let ask = [
+        ("createVolume", vec![("name", "x"), ("zoneid", &*c.zone), ("diskofferingid", &*disk)]),
+        ("uploadVolume", vec![("name", "x"), ("zoneid", &*c.zone), ("format", "RAW"), ("url", "http://sim/v.raw")]),
+        ("registerTemplate", [&named[..], &image].concat()),
+        ("registerIso", [&named[..], &[("ostypeid", &*os), ("url", "http://sim/i.iso")]].concat()),
+        ("createNetwork", [&named[..], &[("networkofferingid", &*offering)]].concat()),
+    ];
+    for (command, params) in &ask {
+        let refused = c.try_as(&outside, command, params).await.unwrap_err();
+        assert!(refused.codes().api == 431 && refused.to_string().contains(&c.zone), "{command}: {refused}");
+    }
+    assert!(c.engine.db.find::<Volume>(Query::live().eq("account_id", outside.account_id)).await.unwrap().is_empty());
+    for (command, params) in &ask {
+        c.try_as(&inside, command, params).await.unwrap_or_else(|e| panic!("{command}: {e}"));
+    }
+    c.settled("a private zone").await;
 }
