@@ -1,54 +1,8 @@
 //! A zone is built, looked at and taken down again by native commands, in the order in which Marvin's deployDataCenter gives them.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+use crate::cloud::Cloud;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use stratus_api::Registry;
-use stratus_engine::{Engine, EngineConfig};
-use stratus_model::{AccountType, Caller, Error, Source, SteppedClock};
-use stratus_sim::Sim;
-use stratus_store::{Db, Sealer};
-
-struct Cloud {
-    engine: Arc<Engine>,
-    registry: Arc<Registry>,
-    admin: Arc<Caller>,
-    _dir: tempfile::TempDir,
-}
-
-impl Cloud {
-    /// On SQLite or on MariaDB; none where there is no MariaDB.
-    async fn fresh(maria: bool) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let sim = Sim::open(None).unwrap();
-        let drivers = stratus_drivers::Registry::default()
-            .with_host("Simulator", sim.clone())
-            .with_pool("Simulator", sim.clone())
-            .with_store("NFS", sim.clone());
-        let db = match maria {
-            true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
-            false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
-        };
-        let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), drivers, clock, "test");
-        let engine = Engine::open(config).await.unwrap();
-        engine.setup().await.unwrap();
-        let registry = Arc::new(Registry::new());
-        engine.jobs_start(registry.clone()).await.unwrap();
-        let admin = Arc::new(engine.system_caller(Source::System).await.unwrap());
-        Some(Self { engine, registry, admin, _dir: dir })
-    }
-    async fn try_as(&self, caller: &Arc<Caller>, command: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
-        let params: BTreeMap<String, String> = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        self.registry.call_and_wait(&self.engine, caller, command, params).await
-    }
-    async fn refused(&self, command: &str, params: &[(&str, &str)]) -> u16 {
-        self.try_as(&self.admin, command, params).await.unwrap_err().codes().api
-    }
-    async fn call(&self, command: &str, params: &[(&str, &str)]) -> Value {
-        self.try_as(&self.admin, command, params).await.unwrap_or_else(|e| panic!("{command}: {e}"))
-    }
-}
+use stratus_model::{AccountType, Caller, Error};
 
 fn id(v: &Value) -> &str {
     v["id"].as_str().unwrap()
