@@ -2,8 +2,8 @@
 //! CopySnapshot ask for; natively a template is brought to further zones instead (`copyTemplate`) and stays one.
 use crate::saga::Saga;
 use crate::snapshot::{Take, arrived, begin, drop_object, fail};
-use crate::template_fetch::{DOWNLOADED, counted, topic, use_begins};
-use crate::template_make::MAKING;
+use crate::template_fetch::{DOWNLOADED, topic};
+use crate::template_make::{self, MAKING};
 use crate::vm_start::from_driver;
 use crate::{Call, Engine, JobDraft, saga};
 use serde::{Deserialize, Serialize};
@@ -160,10 +160,7 @@ async fn look(call: &Call, plan: &mut Twin) -> Result<()> {
 }
 
 async fn discard(call: &Call, plan: &mut Twin) -> Result<()> {
-    match call.db.must::<Template>(plan.template).await?.removed {
-        Some(_) => Ok(()),
-        None => call.template_abandon(call, plan.template).await,
-    }
+    call.template_abandon(call, plan.template).await
 }
 
 async fn places(call: &Call, template: i64) -> Result<Vec<TemplateStore>> {
@@ -199,18 +196,9 @@ async fn settle_template(call: &Call, plan: &mut Twin) -> Result<()> {
             Box::pin(async move {
                 let template = tx.must::<Template>(plan.template).await?;
                 for (at, physical) in plan.physical {
-                    let set = vec![("state", DOWNLOADED.into()), ("percent", 100.into()), ("physical_bytes", physical.into())];
-                    if tx.update::<TemplateStore>(Query::live().eq("id", at).eq("state", MAKING), set).await? == 0 {
-                        continue;
-                    }
-                    if counted(&template) {
-                        inner.take(tx, template.account_id, &[(Limit::SecondaryStorage, physical)]).await?;
-                        let at = tx.must::<TemplateStore>(at).await?;
-                        use_begins(tx, &inner, &at, &template, plan.virtual_bytes).await?;
-                    }
+                    template_make::arrived(tx, &inner, &template, at, (physical, plan.virtual_bytes)).await?;
                 }
-                let set = vec![("size_bytes", plan.virtual_bytes.into()), ("checksum", plan.checksum.into())];
-                tx.set::<Template>(template.id, set).await.map(drop)
+                template_make::facts_known(tx, template.id, plan.virtual_bytes, plan.checksum).await
             })
         })
         .await

@@ -6,7 +6,7 @@ use crate::vm_start::from_driver;
 use crate::{Call, Engine, JobDraft, saga};
 use serde::{Deserialize, Serialize};
 use stratus_model::{Error, Kind, Limit, Result, VmState, VolumeEvent, VolumeState};
-use stratus_store::{Account, ImageStore, Job, Query, Snapshot, Template, TemplateStore, Vm, Volume};
+use stratus_store::{Account, ImageStore, Job, Query, Snapshot, Template, TemplateStore, Tx, Vm, Volume};
 use uuid::Uuid;
 
 /// The row of a template that is being made here.
@@ -183,9 +183,12 @@ impl Engine {
         Ok(ended)
     }
 
-    /// Forgets a template that did not come.
+    /// Forgets a template that did not come; one that is forgotten already stays so.
     pub(crate) async fn template_abandon(&self, call: &Call, id: i64) -> Result<()> {
         let template = self.db.must::<Template>(id).await?;
+        if template.removed.is_some() {
+            return Ok(());
+        }
         let at = self.db.find::<TemplateStore>(Query::live().eq("template_id", id)).await?;
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { crate::template::forget(tx, &call, template, at).await })).await
@@ -211,10 +214,7 @@ async fn begin(call: &Call, plan: &mut Make) -> Result<()> {
 }
 
 async fn discard(call: &Call, plan: &mut Make) -> Result<()> {
-    match call.db.must::<Template>(plan.template).await?.removed {
-        Some(_) => Ok(()),
-        None => call.template_abandon(call, plan.template).await,
-    }
+    call.template_abandon(call, plan.template).await
 }
 
 async fn lock_volume(call: &Call, plan: &mut Make) -> Result<()> {
@@ -274,23 +274,37 @@ async fn settle(call: &Call, plan: &mut Make) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 let template = tx.must::<Template>(plan.template).await?;
-                let set = vec![("state", DOWNLOADED.into()), ("percent", 100.into()), ("physical_bytes", plan.physical.into())];
-                if tx.update::<TemplateStore>(Query::live().eq("id", at.id).eq("state", MAKING), set).await? == 0 {
+                if !arrived(tx, &inner, &template, at.id, (plan.physical, plan.virtual_bytes)).await? {
                     return match tx.must::<TemplateStore>(at.id).await?.removed {
                         Some(_) => Err(Error::not_found(Kind::Template, template.uuid)),
                         None => Ok(()),
                     };
                 }
-                if counted(&template) {
-                    inner.take(tx, template.account_id, &[(Limit::SecondaryStorage, plan.physical)]).await?;
-                    use_begins(tx, &inner, &at, &template, plan.virtual_bytes).await?;
-                }
                 if let Some(v) = plan.volume {
                     crate::volume_work::release(tx, v, VolumeState::Copying).await?;
                 }
-                let set = vec![("size_bytes", plan.virtual_bytes.into()), ("checksum", plan.checksum.into())];
-                tx.set::<Template>(template.id, set).await.map(drop)
+                facts_known(tx, template.id, plan.virtual_bytes, plan.checksum).await
             })
         })
         .await
+}
+
+/// Writes that a template which was being made is on a store, with its physical and virtual bytes; false when it is not being made there.
+pub(crate) async fn arrived(tx: &mut Tx, call: &Call, template: &Template, at: i64, (physical, virtual_bytes): (i64, i64)) -> Result<bool> {
+    let set = vec![("state", DOWNLOADED.into()), ("percent", 100.into()), ("physical_bytes", physical.into())];
+    if tx.update::<TemplateStore>(Query::live().eq("id", at).eq("state", MAKING), set).await? == 0 {
+        return Ok(false);
+    }
+    if counted(template) {
+        call.take(tx, template.account_id, &[(Limit::SecondaryStorage, physical)]).await?;
+        let at = tx.must::<TemplateStore>(at).await?;
+        use_begins(tx, call, &at, template, virtual_bytes).await?;
+    }
+    Ok(true)
+}
+
+/// Writes what a template that has come turned out to be.
+pub(crate) async fn facts_known(tx: &mut Tx, id: i64, virtual_bytes: i64, checksum: String) -> Result<()> {
+    let set = vec![("size_bytes", virtual_bytes.into()), ("checksum", checksum.into())];
+    tx.set::<Template>(id, set).await.map(drop)
 }
