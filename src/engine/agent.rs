@@ -149,6 +149,7 @@ impl Engine {
             },
         };
         self.host_equip(&host).await;
+        self.host_refilter(&host).await;
         let rows = self.vms_on(&[host.id]).await?;
         self.host_agree(&host, rows, true).await.map(drop)
     }

@@ -88,8 +88,7 @@ impl Engine {
             .db
             .write(move |tx| {
                 Box::pin(async move {
-                    let left = inner.groups_leave(tx, row.id).await?;
-                    inner.groups_join(tx, row.id, &joined).await?;
+                    let left = inner.groups_change(tx, row.id, &joined).await?;
                     let text = format!("VM {} was put into other security groups", row.uuid);
                     inner.log(tx, crate::vm::topic(&row), text).await?;
                     Ok(left)

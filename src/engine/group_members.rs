@@ -5,13 +5,14 @@
 //! one group must not cost a thousand times the group.
 use crate::Engine;
 use crate::group_push::PROVIDER;
+use crate::vm_start::from_driver;
 use futures::{FutureExt, StreamExt};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use stratus_drivers::{GroupMembers, Registry};
-use stratus_model::{Error, Result};
-use stratus_store::{Db, SecurityGroup};
+use stratus_model::Result;
+use stratus_store::{Db, Host, SecurityGroup};
 
 /// How long changes of members are gathered at least, and at most: a change has effect within 5 s (`BAS-04`).
 const GATHER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
@@ -27,18 +28,36 @@ const AT_ONCE: usize = 32;
 struct Changed {
     groups: HashSet<i64>,
     busy: bool,
+    /// Uuids of hosts that did not take something.
+    missed: HashSet<String>,
 }
 
 /// What is gathered; one an engine.
 #[derive(Default, Clone)]
 pub struct GroupChanges(Arc<Mutex<Changed>>);
 
+impl GroupChanges {
+    fn lock(&self) -> MutexGuard<'_, Changed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a host did not take rules or members.
+    pub(crate) fn missed(&self, host: &str) {
+        self.lock().missed.insert(host.to_owned());
+    }
+
+    /// Whether a host has missed something; the note goes with the question.
+    pub(crate) fn has_missed(&self, host: &str) -> bool {
+        self.lock().missed.remove(host)
+    }
+}
+
 impl Engine {
     /// Says that who is in these groups changed: hosts with VMs whose rules allow them are told in a moment. After the commit.
     pub fn group_members_changed(&self, groups: impl IntoIterator<Item = i64>) {
-        let changes = self.group_changes.0.clone();
+        let changes = self.group_changes.clone();
         {
-            let mut changed = changes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut changed = changes.lock();
             changed.groups.extend(groups);
             if changed.busy || changed.groups.is_empty() || self.drivers.network(PROVIDER).is_none() {
                 return;
@@ -49,12 +68,12 @@ impl Engine {
     }
 }
 
-async fn carry(db: Db, drivers: Registry, changes: Arc<Mutex<Changed>>) {
+async fn carry(db: Db, drivers: Registry, changes: GroupChanges) {
     let mut pause = GATHER.0;
     loop {
         tokio::time::sleep(pause).await;
         let groups: Vec<i64> = {
-            let mut changed = changes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut changed = changes.lock();
             changed.busy = !changed.groups.is_empty();
             changed.groups.drain().collect()
         };
@@ -62,34 +81,58 @@ async fn carry(db: Db, drivers: Registry, changes: Arc<Mutex<Changed>>) {
             return;
         }
         let began = Instant::now();
-        if let Err(e) = push_members(&db, &drivers, groups).await {
+        if let Err(e) = push_members(&db, &drivers, &changes, groups).await {
             tracing::warn!(error = %e, "members of security groups were not carried to hosts");
         }
         pause = (began.elapsed() * SHARE).clamp(GATHER.0, GATHER.1);
     }
 }
 
+/// Everybody in a group; none when it is gone.
+async fn members(db: &Db, group: i64) -> Result<Option<GroupMembers>> {
+    // The sequence is read before the members, so a later one never comes with earlier members.
+    let Some(group) = db.get::<SecurityGroup>(group).await? else { return Ok(None) };
+    Ok(Some(GroupMembers { cidrs: addresses(db, group.id).await?, group: group.uuid, sequence: group.sequence }))
+}
+
+/// Tells one host who is in a group.
+pub(crate) async fn tell_members(db: &Db, drivers: &Registry, host: &Host, group: i64) -> Result<()> {
+    let Some(driver) = drivers.network_for(&host.hypervisor, PROVIDER) else { return Ok(()) };
+    match members(db, group).await? {
+        Some(set) => driver.apply_members(&host.uuid, &set).await.map_err(from_driver),
+        None => Ok(()),
+    }
+}
+
 /// Tells each host that has a VM whose rules allow one of these groups who is in it; tries all, and answers with the first failure.
-pub(crate) async fn push_members(db: &Db, drivers: &Registry, groups: impl IntoIterator<Item = i64>) -> Result<()> {
+/// Who did not take it is noted.
+pub(crate) async fn push_members(db: &Db, drivers: &Registry, changes: &GroupChanges, groups: impl IntoIterator<Item = i64>) -> Result<()> {
     let mut first = Ok(());
     for group in groups {
-        // The sequence is read before the members, so a later one never comes with earlier members.
-        let Some(group) = db.get::<SecurityGroup>(group).await? else { continue };
-        let hosts = hosts_allowing(db, group.id).await?;
+        let hosts = hosts_allowing(db, group).await?;
         if hosts.is_empty() {
             continue;
         }
-        let set = GroupMembers { cidrs: addresses(db, group.id).await?, group: group.uuid, sequence: group.sequence };
+        let Some(set) = members(db, group).await? else { continue };
         let mut told = Vec::new();
         for (host, hypervisor) in hosts {
             if let Some(driver) = drivers.network_for(&hypervisor, PROVIDER) {
                 let set = set.clone();
-                told.push(async move { driver.apply_members(&host, &set).await }.boxed());
+                told.push(
+                    async move {
+                        let answer = driver.apply_members(&host, &set).await;
+                        (host, answer)
+                    }
+                    .boxed(),
+                );
             }
         }
         let mut answers = futures::stream::iter(told).buffer_unordered(AT_ONCE);
-        while let Some(answer) = answers.next().await {
-            first = first.and(answer.map_err(|e| Error::Unavailable(e.to_string())));
+        while let Some((host, answer)) = answers.next().await {
+            if answer.is_err() {
+                changes.missed(&host);
+            }
+            first = first.and(answer.map_err(from_driver));
         }
     }
     first

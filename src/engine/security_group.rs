@@ -176,6 +176,19 @@ impl Engine {
         touch(tx, &wanted).await
     }
 
+    /// Puts a VM into other groups than it is in; those that it left. The new ones' sequences grow past what the old ones came to, so
+    /// that a host takes the new rules for the later ones.
+    pub async fn groups_change(&self, tx: &mut Tx, vm_id: i64, groups: &[i64]) -> Result<Vec<i64>> {
+        let members = tx.find::<SecurityGroupMember>(Query::all().eq("vm_id", vm_id)).await?;
+        let old = tx.find::<SecurityGroup>(Query::all().within("id", members.iter().map(|m| m.group_id))).await?;
+        let before: i64 = old.iter().map(|g| g.sequence).sum();
+        let left = self.groups_leave(tx, vm_id).await?;
+        self.groups_join(tx, vm_id, groups).await?;
+        let q = Query::all().within("id", groups.iter().copied());
+        tx.take::<SecurityGroup>(q, "sequence = sequence + ?", vec![before.into()]).await?;
+        Ok(left)
+    }
+
     /// Takes a VM out of all its groups, when it is expunged; the groups it was in.
     pub async fn groups_leave(&self, tx: &mut Tx, vm_id: i64) -> Result<Vec<i64>> {
         let members = tx.find::<SecurityGroupMember>(Query::all().eq("vm_id", vm_id)).await?;

@@ -1,12 +1,13 @@
 //! Moving a running VM to another host (VM-20). It has a place on both until it has arrived.
 use crate::allocators::UP_TO;
+use crate::group_push::Members;
 use crate::saga::Saga;
 use crate::vm::wrong_state;
 use crate::vm_size::Size;
 use crate::vm_start::{amount, from_driver};
 use crate::{Amount, Call, Engine, saga};
 use serde::{Deserialize, Serialize};
-use stratus_drivers::{PowerState, VmSpec};
+use stratus_drivers::{PowerState, StopMode, VmSpec};
 use stratus_model::{Error, Result, VmEvent, VmState};
 use stratus_store::{Host, HostCapacity, Placement, Query, ServiceOffering, Vm};
 
@@ -179,7 +180,7 @@ async fn move_guest(call: &Call, plan: &mut MigrateVm) -> Result<()> {
 async fn move_back(call: &Call, plan: &mut MigrateVm) -> Result<()> {
     let vm = call.db.must::<Vm>(plan.vm).await?;
     match runs_on(call, &vm, plan.to).await {
-        Some(false) => Ok(()),
+        Some(false) => unexpect(call, &vm, plan.to).await,
         _ => carry(call, plan, plan.to, plan.from).await,
     }
 }
@@ -192,11 +193,18 @@ async fn carry(call: &Call, plan: &MigrateVm, from: Option<i64>, to: Option<i64>
     if let Some(s) = plan.size {
         (spec.cpus, spec.cpu_mhz, spec.memory_mb) = (s.cpus as u32, s.mhz as u32, s.memory_mb as u64);
     }
+    call.group_rules_ahead(&vm, &there, Members::All).await?;
     match driver.migrate(&here.uuid, &there.uuid, &spec).await {
         Ok(_) => Ok(()),
         Err(_) if runs_on(call, &vm, to).await == Some(true) => Ok(()),
         Err(e) => Err(from_driver(e)),
     }
+}
+
+/// Takes back what went ahead of a guest to a host where it did not arrive: there, stopping it is only that.
+pub(crate) async fn unexpect(call: &Call, vm: &Vm, host: Option<i64>) -> Result<()> {
+    let (driver, host) = call.host_of_vm(host).await?;
+    driver.stop(&host.uuid, &vm.instance_name, StopMode::Forced).await.map_err(from_driver)
 }
 
 /// Whether a host runs a VM; nothing when it does not say.
@@ -232,7 +240,7 @@ pub(crate) async fn settle(call: &Call, plan: &mut MigrateVm) -> Result<()> {
             })
         })
         .await?;
-    // The new host filters nothing yet. As after a start, that is repeated, not a reason to move back.
+    // What changed on the way went to the host that it came from. That is repeated, not a reason to move back.
     if let Err(e) = call.group_rules_apply(&vm).await {
         tracing::warn!(vm = vm.id, error = %e, "security group rules were not applied");
     }

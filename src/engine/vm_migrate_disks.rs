@@ -2,6 +2,7 @@
 //! driver carries guest and disks over in one go; until then both hosts and both pools have room taken for it. A disk alone moves
 //! the same way, from the VM's host to that host.
 use crate::allocators::has_tags;
+use crate::group_push::Members;
 use crate::saga::Saga;
 use crate::vm_migrate::{self, MigrateVm, runs_on};
 use crate::vm_start::from_driver;
@@ -213,6 +214,7 @@ async fn move_all(call: &Call, plan: &mut Plan) -> Result<()> {
     let (_, there) = call.host_of_vm(plan.vm.to).await?;
     let places = places(call, plan).await?;
     let spec = placed(call.vm_spec(&vm).await?, &places);
+    call.group_rules_ahead(&vm, &there, Members::All).await?;
     let moved = match places.is_empty() {
         true => driver.migrate(&here.uuid, &there.uuid, &spec).await,
         false => driver.migrate_with_disks(&here.uuid, &there.uuid, &spec, &places).await,
@@ -233,7 +235,10 @@ async fn move_back(call: &Call, plan: &mut Plan) -> Result<()> {
         let (_, there) = call.host_of_vm(plan.vm.to).await?;
         let back: Vec<(DiskRef, DiskRef)> = places.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
         let spec = call.vm_spec(&vm).await?;
+        call.group_rules_ahead(&vm, &here, Members::All).await?;
         driver.migrate_with_disks(&there.uuid, &here.uuid, &spec, &back).await.map_err(from_driver)?;
+    } else {
+        vm_migrate::unexpect(call, &vm, plan.vm.to).await?;
     }
     for disk in &plan.disks {
         let place = Volume { pool_id: Some(disk.pool), path: Some(disk.path.clone()), size_bytes: disk.from.2, ..Default::default() };

@@ -1,4 +1,5 @@
 //! NICs that come and go while a VM lives, in advanced zones.
+use crate::group_push::Members;
 use crate::saga::Saga;
 use crate::vm::{nic_of, wrong_state};
 use crate::vm_start::{from_driver, network_spec, nic_spec};
@@ -149,6 +150,7 @@ async fn plug(call: &Call, plan: &mut OneNic) -> Result<()> {
         return Ok(());
     }
     let (driver, host) = call.host_of_vm(vm.host_id).await?;
+    call.group_rules_ahead(&vm, &host, Members::Others).await?;
     driver.plug(&host.uuid, &vm.instance_name, &nic_spec(&nic)).await.map_err(from_driver)
 }
 

@@ -1,6 +1,7 @@
 //! Starting a VM: a place on a host, addresses, disks, network, power. Every step finds its own earlier work; every undo frees what
 //! a VM that does not run has no right to hold.
 use crate::allocators::{UP_TO, tags};
+use crate::group_push::Members;
 use crate::saga::{Mark, Saga};
 use crate::vm::{counted, usage, wrong_state};
 use crate::vm_reserve::{let_go, release, reserve};
@@ -342,6 +343,7 @@ async fn boot(call: &Call, plan: &mut StartVm) -> Result<()> {
     let (driver, host) = call.host_of_vm(plan.host).await?;
     let spec = call.vm_spec(&vm).await?;
     introduce(call, &vm, &spec).await?;
+    call.group_rules_ahead(&vm, &host, Members::Others).await?;
     driver.start(&host.uuid, &spec).await.map_err(from_driver)?;
     Ok(())
 }
@@ -364,7 +366,7 @@ async fn power_off(call: &Call, plan: &mut StartVm) -> Result<()> {
 
 async fn settle(call: &Call, plan: &mut StartVm, mark: Mark) -> Result<Option<i64>> {
     let (inner, id, plan) = (call.clone(), plan.vm, plan.clone());
-    let (vm, row) = call
+    let row = call
         .db
         .write(move |tx| {
             Box::pin(async move {
@@ -376,13 +378,12 @@ async fn settle(call: &Call, plan: &mut StartVm, mark: Mark) -> Result<Option<i6
                     let (offering, template) = (Some(vm.service_offering_id), Some(vm.template_id));
                     usage(tx, &inner, "VM.START", &vm, vm.id, Some(&vm.name), offering, template, None).await?;
                 }
-                Ok((vm, mark.write(tx, &plan).await?))
+                mark.write(tx, &plan).await
             })
         })
         .await?;
-    // The filter's state is the engine's to repeat, not a reason to take a running VM down.
-    if let Err(e) = call.group_rules_apply(&vm).await {
-        tracing::warn!(vm = vm.id, error = %e, "security group rules were not applied");
+    if let Err(e) = call.group_arrival(id).await {
+        tracing::warn!(vm = id, error = %e, "hosts of its security groups' friends were not told of a VM");
     }
     Ok(Some(row))
 }

@@ -16,6 +16,8 @@ pub struct Files {
     root: PathBuf,
     /// Bytes at most, all files together; none: what the disk has.
     quota: Option<u64>,
+    /// How the names of files begin that come through this process.
+    owner: String,
     sizes: Mutex<HashMap<String, u64>>,
 }
 
@@ -41,10 +43,19 @@ pub(crate) fn failed(what: &str, e: &io::Error) -> DriverError {
 impl Files {
     /// Opens the directory, making it when it is not there; what was still coming when it was last open goes.
     pub fn open(root: &Path, quota: Option<u64>) -> io::Result<Arc<Self>> {
+        Self::open_of(root, quota, "")
+    }
+
+    /// The same for one of several owners of the directory, each in a process of its own: what comes for the others stays. `owner` is
+    /// a name, and none begins with another.
+    pub fn open_of(root: &Path, quota: Option<u64>, owner: &str) -> io::Result<Arc<Self>> {
         let incoming = root.join(INCOMING);
         DirBuilder::new().recursive(true).mode(0o700).create(&incoming)?;
         for left in std::fs::read_dir(&incoming)? {
-            std::fs::remove_file(left?.path())?;
+            let left = left?;
+            if left.file_name().to_str().is_none_or(|name| name.starts_with(owner)) {
+                std::fs::remove_file(left.path())?;
+            }
         }
         let mut sizes = HashMap::new();
         for entry in std::fs::read_dir(root)? {
@@ -56,7 +67,7 @@ impl Files {
             }
         }
         File::open(root)?.sync_all()?;
-        Ok(Arc::new(Self { root: root.to_owned(), quota, sizes: Mutex::new(sizes) }))
+        Ok(Arc::new(Self { root: root.to_owned(), quota, owner: owner.to_owned(), sizes: Mutex::new(sizes) }))
     }
 
     fn sizes(&self) -> MutexGuard<'_, HashMap<String, u64>> {
@@ -89,7 +100,7 @@ impl Files {
 
     /// A new file; it goes again unless [`Incoming::keep`] is called.
     pub fn incoming(self: &Arc<Self>) -> io::Result<(Incoming, File)> {
-        let path = self.root.join(INCOMING).join(uuid::Uuid::new_v4().to_string());
+        let path = self.root.join(INCOMING).join(format!("{}{}", self.owner, uuid::Uuid::new_v4()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         Ok((Incoming { files: self.clone(), path, kept: false }, file))
     }

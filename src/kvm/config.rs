@@ -37,7 +37,8 @@ pub struct Config {
     /// libvirt of other hosts, by uuid: where VMs can be moved to.
     #[serde(default)]
     pub peers: BTreeMap<String, Peer>,
-    /// Pools, by uuid, that lie on a file system which other hosts see too although libvirt cannot tell.
+    /// Pools, by uuid, that lie on a file system which other hosts see too although libvirt cannot tell. Those with a URL
+    /// `SharedMountPoint://…` do without being named.
     #[serde(default)]
     pub shared_pools: Vec<String>,
     /// After so many seconds without a sign on shared pools this host may be called dead; it stops the VMs that it has there after two

@@ -38,7 +38,33 @@ impl Kvm {
         let Some(rules) = self.folders.rules.get::<NicRules>(&nic.uuid)? else { return Ok(()) };
         let bridge = self.bridge(&rules.nic.broadcast_uri)?;
         self.nft_less(&text::no_rules(&self.config.prefix, &bridge, &rules.nic)).await?;
-        self.folders.rules.remove(&nic.uuid)
+        self.folders.rules.remove(&nic.uuid)?;
+        self.members_forget(&rules).await
+    }
+
+    /// Forgets who is in groups that rules named which are gone: when rules name them again, that would be of another time. nftables
+    /// keeps a set that other rules name.
+    async fn members_forget(&self, rules: &NicRules) -> Done {
+        for group in rules.rules.iter().flat_map(|rule| &rule.groups).collect::<std::collections::BTreeSet<_>>() {
+            if self.nft(&text::no_members(&self.config.prefix, group)).await.is_ok() {
+                self.folders.members.remove(group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rule sets that stand here and that something is true of.
+    fn rules_where(&self, fits: impl Fn(&NicRules) -> bool) -> Done<Vec<NicRules>> {
+        let mut found = Vec::new();
+        for nic in self.folders.rules.names()? {
+            found.extend(self.folders.rules.get::<NicRules>(&nic)?.filter(&fits));
+        }
+        Ok(found)
+    }
+
+    /// NICs of a VM that have rules here, whether it runs here or was only to.
+    pub(crate) fn nics_ruled(&self, vm: &str) -> Done<Vec<NicSpec>> {
+        Ok(self.rules_where(|rules| rules.vm == vm)?.into_iter().map(|rules| rules.nic).collect())
     }
 
     /// Replaces a NIC's rule set, unless a later one stands.
@@ -50,12 +76,22 @@ impl Kvm {
         }
         let prefix = &self.config.prefix;
         let bridge = self.bridge(&rules.nic.broadcast_uri)?;
-        if let Some(before) = before.filter(|before| before.nic.ip != rules.nic.ip) {
+        if let Some(before) = before.as_ref().filter(|before| before.nic.ip != rules.nic.ip) {
             self.nft_less(&text::no_rules(prefix, &self.bridge(&before.nic.broadcast_uri)?, &before.nic)).await?;
+        }
+        // A guest that was to come and did not: its address is somebody else's now, and nftables has one verdict for it.
+        let (nic, wire) = (&rules.nic, &rules.nic.broadcast_uri);
+        for other in self.rules_where(|other| other.nic.uuid != nic.uuid && other.nic.ip == nic.ip && other.nic.broadcast_uri == *wire)? {
+            self.nft_less(&text::no_rules(prefix, &bridge, &other.nic)).await?;
+            self.folders.rules.remove(&other.nic.uuid)?;
         }
         self.bridged_packets_are_seen().await?;
         self.nft(&text::rules(prefix, &bridge, rules)?).await?;
-        self.folders.rules.put(&rules.nic.uuid, rules)
+        self.folders.rules.put(&rules.nic.uuid, rules)?;
+        match before {
+            Some(before) => self.members_forget(&before).await,
+            None => Ok(()),
+        }
     }
 
     /// Replaces who is in a group, unless a later word stands.

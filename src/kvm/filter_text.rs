@@ -184,6 +184,11 @@ pub(crate) fn no_rules(prefix: &str, bridge: &str, nic: &NicSpec) -> String {
     )
 }
 
+/// Takes back who is in a group; refused while rules name it.
+pub(crate) fn no_members(prefix: &str, group: &str) -> String {
+    format!("delete set ip {} {}\n", table(prefix), set(group))
+}
+
 /// Everybody in a group.
 pub(crate) fn members(prefix: &str, group: &GroupMembers) -> Result<String, DriverError> {
     let (t, s) = (table(prefix), set(&group.group));

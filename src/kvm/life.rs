@@ -53,7 +53,7 @@ impl Kvm {
             disks.push(self.disk_there(&reference(disk))?);
         }
         self.lease_name(vm).await?;
-        let _wired = self.wiring.read().await;
+        let wired = self.wiring.read().await;
         let mut bridges = Vec::new();
         for nic in &vm.nics {
             bridges.push(self.bridge_up(&nic.broadcast_uri).await?);
@@ -64,7 +64,14 @@ impl Kvm {
         self.files_gone(&vm.name)?;
         let (kvm, cpus_max, prefix) = (self.kvm, self.config.cpus_max, self.config.prefix.as_str());
         let xml = domain_xml(vm, &Frame { kvm, cpus_max, log: &log, screen: &screen, disks, bridges, prefix, iso })?;
-        self.virt(async |conn| conn.create(&xml).await).await
+        let made = self.virt(async |conn| conn.create(&xml).await).await;
+        drop(wired);
+        if made.is_err() && self.virt(async |conn| conn.domain(&vm.name).await).await?.is_none() {
+            for nic in &vm.nics {
+                self.nic_gone(nic).await?;
+            }
+        }
+        made
     }
 
     pub(crate) async fn vm_stop(&self, vm: &str, mode: StopMode) -> Done {
@@ -73,7 +80,7 @@ impl Kvm {
         if seen.is_some() {
             self.power_off(vm, mode).await?;
         }
-        for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics) {
+        for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics).chain(&self.nics_ruled(vm)?) {
             self.nic_gone(nic).await?;
         }
         self.floods_forget(vm).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use stratus_drivers::{DiskRef, DriverError, PrimaryStorage, StorageUse, TemplateFacts};
 
 /// Where templates lie on a pool.
-const TEMPLATES: &str = ".templates";
+pub(crate) const TEMPLATES: &str = ".templates";
 /// How often a running copy is asked about.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -123,6 +123,13 @@ impl Kvm {
         let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
         let place = place.ok_or_else(|| DriverError::Unreachable(format!("pool {pool}")))?;
         Ok(place.path.join(plain("a disk", path)?))
+    }
+
+    /// Whether other hosts see a pool too: its URL says so, or the settings do.
+    pub(crate) fn pool_shared(&self, pool: &str) -> Done<bool> {
+        let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
+        let said = place.is_some_and(|place| place.url.to_lowercase().starts_with("sharedmountpoint:"));
+        Ok(said || self.config.shared_pools.iter().any(|shared| shared == pool))
     }
 
     /// A disk's file, which is there.

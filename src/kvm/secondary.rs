@@ -108,7 +108,7 @@ impl Kvm {
         if let Some(files) = open.get(&path) {
             return Ok(files.clone());
         }
-        let files = Files::open(&path, None).map_err(io(&path))?;
+        let files = Files::open_of(&path, None, &self.config.host).map_err(io(&path))?;
         open.insert(path, files.clone());
         Ok(files)
     }

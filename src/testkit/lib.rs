@@ -5,6 +5,7 @@
 //! - [`maria::fresh`] gives a new, empty database of a `mariadbd` that runs in a folder of its own and ends with the test process.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
 pub mod fuzz;
+pub mod lab;
 pub mod ldap;
 pub mod mail;
 pub mod maria;

@@ -21,7 +21,7 @@ on_both! {
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An agent process; killed when dropped.
-struct Agent {
+pub struct Agent {
     child: Child,
     dir: TempDir,
 }
@@ -32,9 +32,14 @@ impl Agent {
     }
 
     fn start_with(dir: TempDir, port: u64, token: Option<&str>, more: &[&str]) -> Self {
+        Self::of("sim", dir, port, token, more)
+    }
+
+    /// With these drivers.
+    pub fn of(drivers: &str, dir: TempDir, port: u64, token: Option<&str>, more: &[&str]) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(dir.path().join("test.log")).unwrap();
         let mut c = stratus();
-        c.args(["agent", "--drivers", "sim", "--server", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(dir.path()).args(more);
+        c.args(["agent", "--drivers", drivers, "--server", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(dir.path()).args(more);
         if let Some(token) = token {
             c.env("STRATUS_TOKEN", token);
         }
@@ -42,14 +47,20 @@ impl Agent {
         Self { child, dir }
     }
 
+    /// Its process.
+    #[allow(dead_code, reason = "the benches ask")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, then the data directory.
-    fn kill(mut self) -> TempDir {
+    pub fn kill(mut self) -> TempDir {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         std::mem::replace(&mut self.dir, TempDir::new().unwrap())
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("test.log")).unwrap_or_default()
     }
 }
@@ -62,7 +73,7 @@ impl Drop for Agent {
 }
 
 /// Two basic zones without hosts; their clusters are for hosts with agents.
-fn zones(dir: &Path) -> String {
+pub fn zones(dir: &Path) -> String {
     let mut all: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
     let zone = |n: usize| {
         let mut zone = all["zones"][0].clone();
@@ -83,7 +94,7 @@ fn zones(dir: &Path) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let since = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -95,13 +106,13 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 }
 
 /// The only row of a list with this value.
-async fn one(native: &Native, command: &str, key: &str, of: &[(&str, &str)]) -> Value {
+pub async fn one(native: &Native, command: &str, key: &str, of: &[(&str, &str)]) -> Value {
     let rows = native.list(command, key, of).await;
     assert_eq!(rows.len(), 1, "{command} {of:?}: {rows:?}");
     rows[0].clone()
 }
 
-async fn host_is(native: &Native, id: &str, state: &str) -> Value {
+pub async fn host_is(native: &Native, id: &str, state: &str) -> Value {
     until(&format!("host {state}"), async || {
         let host = one(native, "listHosts", "host", &[("id", id)]).await;
         (host["state"] == state).then_some(host)
@@ -109,7 +120,7 @@ async fn host_is(native: &Native, id: &str, state: &str) -> Value {
     .await
 }
 
-async fn vm_is(native: &Native, id: &str, state: &str) {
+pub async fn vm_is(native: &Native, id: &str, state: &str) {
     until(&format!("VM {state}"), async || {
         let vm = one(native, "listVirtualMachines", "virtualmachine", &[("id", id), ("listall", "true")]).await;
         (vm["state"] == state).then_some(())
@@ -117,7 +128,7 @@ async fn vm_is(native: &Native, id: &str, state: &str) {
     .await;
 }
 
-fn text<'v>(of: &'v Value, key: &str) -> &'v str {
+pub fn text<'v>(of: &'v Value, key: &str) -> &'v str {
     of[key].as_str().unwrap_or_else(|| panic!("no {key} in {of}"))
 }
 

@@ -403,7 +403,7 @@ async fn a_host_that_does_not_start_vms_is_avoided(c: TestCloud) {
 
 async fn a_start_that_fails_everywhere_leaves_nothing(c: TestCloud) {
     let offering = c.first("listDiskOfferings", "diskoffering", &[("name", "Small")]).await;
-    for op in [Op::DiskFromTemplate, Op::DiskCreate, Op::Implement, Op::Prepare, Op::Start] {
+    for op in [Op::DiskFromTemplate, Op::DiskCreate, Op::Implement, Op::Prepare, Op::ApplyRules, Op::Start] {
         for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
             let when = format!("{op} {kind:?}");
             c.sim.inject(Fault::nth(op, 1, kind).lasting());

@@ -313,6 +313,14 @@ async fn rules_reach_the_members_and_follow_who_is_a_member(cloud: Cloud) {
     assert_eq!(now.cidrs, ["10.1.1.1/32", "10.1.1.2/32"]);
     assert!(now.sequence > before.sequence);
 
+    // In other groups its rules are later ones, however young those groups are.
+    let before = last(&a).1.sequence;
+    call.ec2_groups_set(&call, &a.uuid, std::slice::from_ref(&home.uuid)).await.unwrap();
+    assert!(last(&a).1.sequence > before && last(&a).1.rules.len() == 2, "{:?} after {before}", last(&a));
+    let before = last(&a).1.sequence;
+    call.ec2_groups_set(&call, &a.uuid, &[web.uuid.clone(), home.uuid.clone()]).await.unwrap();
+    assert!(last(&a).1.sequence > before && last(&a).1.rules.len() == 3);
+
     assert!(matches!(call.security_group_delete(&call, web.clone()).await, Err(Error::InUse { .. })));
     assert!(call.security_group_delete(&call, home).await.is_err());
     let (rule, _) = call.group_rule(&rules[0].uuid, true).await.unwrap();

@@ -1,14 +1,14 @@
 //! A guest from its template to its end: lease, metadata, SSH, packet filter, disks, and a driver that is started again meanwhile.
 use crate::contract::storage;
 use crate::lab::{LIMIT, Lab, LabHost, run};
-use crate::things::{MIB, STORE, TEMPLATE, disk, disk_spec, network, vm};
+use crate::things::{self, MIB, STORE, TEMPLATE, disk, disk_spec, network, vm};
 use base64::Engine;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stratus_drivers::{
-    DiskRef, GroupMembers, GroupRule, Host, Network, NicRules, PowerState, PrimaryStorage, PublicAddress, PublicSet, SecondaryStorage,
-    Secret, StaticNat, StopMode, VmSpec,
+    DiskRef, GroupMembers, GroupRule, Host, Network, NicRules, NicSpec, PowerState, PrimaryStorage, PublicAddress, PublicSet,
+    SecondaryStorage, Secret, StaticNat, StopMode, VmSpec,
 };
 use stratus_kvm::Kvm;
 
@@ -117,8 +117,8 @@ async fn kvm_a_guest_lives_from_template_to_end() {
     let vm = first(&scene.key);
     scene.driver().prepare(&network(), &vm.nics[0], &vm.name).await.unwrap();
     scene.driver().save_password(&network(), &vm.nics[0], &Secret::new("s3cret-word")).await.unwrap();
+    rules_come_first(&scene, &vm).await;
     scene.boot(&vm).await;
-    scene.rules(&vm, 1, Vec::new()).await;
     let console = scene.says(&vm, "MARK ready").await;
     for word in ["MARK lease 10.1.1.11", "MARK metadata guest-11 token=56", "MARK password 11", "USERDATA ran", "MARK ready guest-11"] {
         assert!(console.contains(word), "{word}: {console}");
@@ -130,6 +130,20 @@ async fn kvm_a_guest_lives_from_template_to_end() {
     disks(&scene, &vm).await;
     again(&mut scene, &vm).await;
     ended(&scene, &vm).await;
+}
+
+/// Rules are there before the guest. Those of one that was to come and did not give way to whoever has its address now, and go when
+/// the engine stops it.
+async fn rules_come_first(scene: &Scene, vm: &VmSpec) {
+    let other = things::vm(98);
+    let taken = NicSpec { ip: vm.nics[0].ip.clone(), ..other.nics[0].clone() };
+    let before = VmSpec { nics: vec![taken], ..other.clone() };
+    scene.rules(&before, 7, Vec::new()).await;
+    scene.rules(vm, 1, Vec::new()).await;
+    assert_eq!(scene.driver().rules_sequence(&before.nics[0].uuid), None);
+    scene.rules(&other, 7, Vec::new()).await;
+    scene.driver().stop(&scene.host().id, &other.name, StopMode::Forced).await.unwrap();
+    assert_eq!(scene.driver().rules_sequence(&other.nics[0].uuid), None);
 }
 
 /// Nothing comes in, then what a rule lets in, by network and by group; taken back, it is shut again.
