@@ -191,7 +191,7 @@ async fn many() {
                 std::fs::create_dir_all(&dir).unwrap();
                 let hello = Hello { version: "bench".into(), host_name: name, hypervisor: "KVM".into(), ..Hello::default() };
                 let config = AgentConfig { servers: vec![format!("127.0.0.1:{port}")], token, data_dir: dir, hello };
-                tokio::spawn(Agent::open(config).await.unwrap().run(Drivers::of(sim)))
+                tokio::spawn(Agent::open(config).await.unwrap().run(Drivers::of(sim))).abort_handle()
             }
         })),
         AT_ONCE,
@@ -211,6 +211,6 @@ async fn many() {
         each * 1_000.0 / AGENTS as f64,
         resident(pid)
     );
-    running.iter().for_each(tokio::task::JoinHandle::abort);
+    running.iter().for_each(tokio::task::AbortHandle::abort);
     drop(server);
 }
