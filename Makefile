@@ -22,7 +22,7 @@ golden:
 ## figures of this machine, printed; nothing is asserted. Built as `make run` builds it, because release takes long
 bench:
 	[ -x .venv/bench/bin/ministack ] || { python3 -m venv .venv/bench && .venv/bench/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33; }
-	cargo bench --profile quick --bench figures --bench objects --bench instances
+	cargo bench --profile quick --bench figures --bench pages --bench objects --bench instances
 
 ## figures of hosts with agents: real guests, run in software unless the machine can do better, and a thousand simulated agents
 bench-kvm: tools

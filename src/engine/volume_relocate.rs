@@ -252,10 +252,10 @@ async fn clean(call: &Call, plan: &mut Relocate) -> Result<()> {
         driver.delete(&disk).await.map_err(from_driver)
     };
     if let Err(e) = old.await {
-        tracing::warn!(volume = plan.volume, error = %e, "the disk that a volume left behind was not deleted");
+        tracing::warn!(volume = plan.volume, error = %stratus_model::in_full(&e), "the disk that a volume left behind was not deleted");
     }
     if let Err(e) = drop_copy(call, plan).await {
-        tracing::warn!(volume = plan.volume, copy = plan.copy, error = %e, "a copy on an image store was not deleted");
+        tracing::warn!(volume = plan.volume, copy = plan.copy, error = %stratus_model::in_full(&e), "a copy on an image store was not deleted");
     }
     Ok(())
 }

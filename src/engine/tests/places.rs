@@ -36,8 +36,7 @@ impl Cloud {
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config =
-            EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), drivers, clock, "test");
         let engine = Engine::open(config).await.unwrap();
         let call = Call::new(engine, Arc::new(caller(AccountType::RootAdmin, 1, "/")), "test", Some("PLACE.TEST"));
         Some(Self { call, sim, _dir: dir })
