@@ -35,12 +35,20 @@ impl Engine {
     pub async fn ec2_names(&self, wanted: Vec<(String, Vec<String>)>) -> Result<HashMap<String, HashMap<String, String>>> {
         let mut names: HashMap<String, HashMap<String, String>> = HashMap::with_capacity(wanted.len());
         let mut fresh: Vec<(String, Vec<String>)> = Vec::new();
+        // Elsewhere another process may move an id.
+        let alone = self.db.written().is_some();
         for (kind, uuids) in wanted {
             let found = names.entry(kind.clone()).or_default();
+            let (uuids, turn) = if alone { self.ec2_known.take_known(&kind, uuids, found) } else { (uuids, 0) };
+            let mut read = Vec::new();
             for chunk in uuids.chunks(CHUNK) {
                 let rows = self.db.find::<Ec2Id>(Query::all().eq("kind", kind.as_str()).within("uuid", chunk)).await?;
-                found.extend(rows.into_iter().map(|r| (r.uuid, r.ec2_id)));
+                read.extend(rows.into_iter().map(|r| (r.uuid, r.ec2_id)));
             }
+            if alone && !read.is_empty() {
+                self.ec2_known.keep(turn, &kind, read.iter().map(|(uuid, id)| (uuid, id)));
+            }
+            found.extend(read);
             let mut missing: Vec<String> = uuids.into_iter().filter(|u| !found.contains_key(u)).collect();
             missing.sort_unstable();
             missing.dedup();
@@ -81,7 +89,8 @@ impl Engine {
     /// Lets the id of a thing, and what was said of it, be another's from now on: of the one that took its place.
     pub async fn ec2_id_move(&self, kind: &str, from: &str, to: &str) -> Result<()> {
         let (kind, from, to) = (kind.to_owned(), from.to_owned(), to.to_owned());
-        self.db
+        let moved = self
+            .db
             .write(move |tx| {
                 Box::pin(async move {
                     let of_old = Query::all().eq("kind", kind.as_str()).eq("uuid", from);
@@ -92,7 +101,9 @@ impl Engine {
                     tx.update::<Ec2Attribute>(of_old, vec![("uuid", to.into())]).await.map(drop)
                 })
             })
-            .await
+            .await;
+        self.ec2_known.forget();
+        moved
     }
 
     /// The 12 digits of accounts, by account name and domain uuid. An account without digits gets them here.

@@ -61,6 +61,8 @@ pub struct Engine {
     pub group_changes: GroupChanges,
     /// API calls counted in this process.
     pub throttle: Throttle,
+    /// Ids of the AWS doors that were read before.
+    pub(crate) ec2_known: crate::ec2_id_cache::KnownIds,
     /// Where this server's native port is, as clients reach it: `http://192.0.2.1:8080`.
     pub public_url: std::sync::OnceLock<String>,
 }
@@ -84,6 +86,7 @@ impl Engine {
             figures: Default::default(),
             group_changes: GroupChanges::default(),
             throttle: Throttle::default(),
+            ec2_known: Default::default(),
             public_url: Default::default(),
             server,
         }))

@@ -41,6 +41,7 @@ mod duplicate;
 pub mod ec2_attribute;
 pub mod ec2_facts;
 pub mod ec2_id;
+mod ec2_id_cache;
 pub mod ec2_networks;
 pub mod ec2_offering;
 mod engine;

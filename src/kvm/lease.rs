@@ -9,7 +9,7 @@
 //! That its guests run on is then seen by QEMU's own locks on their disks, without which nobody is called dead.
 use crate::domain::Seen;
 use crate::keep::{gone, io, plain};
-use crate::primary::TEMPLATES;
+use crate::primary::{Place, TEMPLATES};
 use crate::{Done, Kvm};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -125,6 +125,13 @@ impl Kvm {
     /// How long a lease lasts.
     pub(crate) fn lease_time(&self) -> Duration {
         Duration::from_secs(self.config.lease_seconds.max(3))
+    }
+
+    /// Whether other hosts see a pool as this one does: its URL says so, or the settings do.
+    pub(crate) fn pool_shared(&self, pool: &str) -> Done<bool> {
+        let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
+        let mounted = place.is_some_and(|place| place.url.to_lowercase().starts_with("sharedmountpoint:"));
+        Ok(mounted || self.config.shared_pools.iter().any(|shared| shared == pool))
     }
 
     /// The folders of leases on shared pools, by pool. A host that was not added has none.

@@ -125,13 +125,6 @@ impl Kvm {
         Ok(place.path.join(plain("a disk", path)?))
     }
 
-    /// Whether other hosts see a pool too: its URL says so, or the settings do.
-    pub(crate) fn pool_shared(&self, pool: &str) -> Done<bool> {
-        let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
-        let said = place.is_some_and(|place| place.url.to_lowercase().starts_with("sharedmountpoint:"));
-        Ok(said || self.config.shared_pools.iter().any(|shared| shared == pool))
-    }
-
     /// A disk's file, which is there.
     pub(crate) fn disk_there(&self, disk: &DiskRef) -> Done<PathBuf> {
         let file = self.disk_file(&disk.pool, &disk.path)?;

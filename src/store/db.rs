@@ -172,12 +172,12 @@ impl Db {
             }
             Engine::My(pool) => {
                 for _ in 1..TRIES {
-                    match Self::attempt(pool, work.clone()).await {
+                    match Box::pin(Self::attempt(pool, work.clone())).await {
                         Err(e) if dialect::is_conflict(&e) => tokio::task::yield_now().await,
                         other => return other,
                     }
                 }
-                Self::attempt(pool, work).await
+                Box::pin(Self::attempt(pool, work)).await
             }
         }
     }
@@ -199,7 +199,7 @@ impl Db {
                 let sql = sql.into();
                 l.readers.with(|c| lite::kept(c, &sql, &args))
             }
-            Engine::My(pool) => my_fetch(&mut *pool.acquire().await.map_err(dialect::error)?, sql.into(), args).await,
+            Engine::My(pool) => pooled(pool, sql.into(), args).await,
         }
     }
     /// Rows that fit a query.
@@ -265,4 +265,9 @@ impl Db {
         }
         Ok(found)
     }
+}
+
+/// Rows by a connection of the pool.
+fn pooled<'p>(pool: &'p MySqlPool, sql: Cow<'static, str>, args: Vec<Value>) -> Boxed<'p, Vec<Row<'static>>> {
+    Box::pin(async move { my_fetch(&mut *pool.acquire().await.map_err(dialect::error)?, sql, args).await })
 }

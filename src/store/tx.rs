@@ -1,5 +1,5 @@
 use crate::memory::Changed;
-use crate::{Dialect, Query, Row, Table, Value, dialect, lite};
+use crate::{Boxed, Dialect, Query, Row, Table, Value, dialect, lite};
 use sqlx::mysql::{MySqlArguments, MySqlConnection};
 use sqlx::query::Query as Statement;
 use sqlx::{AssertSqlSafe, MySql, Transaction};
@@ -27,8 +27,17 @@ fn statement(sql: Cow<'static, str>, args: Vec<Value>) -> Statement<'static, MyS
     })
 }
 
-pub(crate) async fn my_fetch(c: &mut MySqlConnection, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row<'static>>> {
-    Ok(statement(sql, args).fetch_all(c).await.map_err(dialect::error)?.into_iter().map(Row::My).collect())
+/// Rows from a server. In a box, as all that speaks to one: such futures are large, and whatever awaits a read of either engine would
+/// carry them about.
+pub(crate) fn my_fetch<'c>(c: &'c mut MySqlConnection, sql: Cow<'static, str>, args: Vec<Value>) -> Boxed<'c, Vec<Row<'static>>> {
+    Box::pin(async move { Ok(statement(sql, args).fetch_all(c).await.map_err(dialect::error)?.into_iter().map(Row::My).collect()) })
+}
+
+fn my_execute<'c>(c: &'c mut MySqlConnection, sql: Cow<'static, str>, args: Vec<Value>) -> Boxed<'c, Done> {
+    Box::pin(async move {
+        let r = statement(sql, args).execute(c).await.map_err(dialect::error)?;
+        Ok(Done { matched: r.rows_affected(), key: r.last_insert_id() as i64 })
+    })
 }
 
 /// What a statement that changes rows did.
@@ -56,10 +65,7 @@ impl Tx {
         self.changed.by(&sql);
         match &mut self.inner {
             Inner::Lite(c) => lite::execute(c, &sql, &args).map(|(matched, key)| Done { matched, key }),
-            Inner::My(c) => {
-                let r = statement(sql, args).execute(&mut **c).await.map_err(dialect::error)?;
-                Ok(Done { matched: r.rows_affected(), key: r.last_insert_id() as i64 })
-            }
+            Inner::My(c) => my_execute(c, sql, args).await,
         }
     }
     /// Runs a `sql!` text that changes rows; the number of rows it matched.
