@@ -60,7 +60,7 @@ impl Engine {
             tell_members(&self.db, &self.drivers, host, *group).await?;
         }
         let answers = world.tell(&self.drivers, &vms, &HashMap::from([(host.id, host.clone())])).await;
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        answers.into_iter().try_for_each(|(_, answer)| answer)
     }
 
     /// Tells a host everything about the guests that it has: it was away, or did not take a change.
@@ -106,7 +106,7 @@ impl Engine {
         let answers = world.tell(&self.drivers, &vms, &hosts).await;
         let failed = answers.iter().filter(|(_, answer)| answer.is_err());
         failed.for_each(|(host, _)| self.group_changes.missed(host));
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        answers.into_iter().try_for_each(|(_, answer)| answer)
     }
 }
 

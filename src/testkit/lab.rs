@@ -100,7 +100,7 @@ pub fn template() -> PathBuf {
 }
 
 impl Lab {
-    /// So many hosts, one or two; none after saying what is missing.
+    /// So many hosts, two at most; none after saying what is missing.
     pub async fn open(count: u8) -> Option<Self> {
         if !complete() {
             return None;
@@ -147,16 +147,22 @@ impl Lab {
         }
     }
 
+    /// A network with nothing in it; its namespace.
+    pub fn namespace(&mut self) -> String {
+        let name = format!("kvm-{}-n{}", std::process::id(), self.others.len());
+        run("ip", &["netns", "add", &name]);
+        run("ip", &["-n", &name, "link", "set", "lo", "up"]);
+        self.others.push(name.clone());
+        name
+    }
+
     /// Somebody on a bridge of the first host who is no guest and no host; his namespace.
     pub fn neighbour(&mut self, bridge: &str, address: &str) -> String {
-        let name = format!("kvm-{}-n{}", std::process::id(), self.others.len());
-        let host = self.hosts[0].netns.clone();
-        run("ip", &["netns", "add", &name]);
-        self.others.push(name.clone());
+        let (name, host) = (self.namespace(), self.hosts[0].netns.clone());
         let leg = format!("leg{}", self.others.len());
         run("ip", &["-n", &host, "link", "add", &leg, "type", "veth", "peer", "name", "eth0", "netns", &name]);
         run("ip", &["-n", &host, "link", "set", &leg, "addrgenmode", "none", "master", bridge, "up"]);
-        for command in [["addr", "add", address, "dev", "eth0"].as_slice(), &["link", "set", "eth0", "up"], &["link", "set", "lo", "up"]] {
+        for command in [["addr", "add", address, "dev", "eth0"].as_slice(), &["link", "set", "eth0", "up"]] {
             run("ip", &[&["-n", &name], command].concat());
         }
         name

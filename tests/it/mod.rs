@@ -14,6 +14,7 @@ mod inputs;
 mod kill;
 mod kill_storage;
 mod kvm_cloud;
+mod kvm_local;
 mod kvm_scene;
 mod life;
 mod native;
