@@ -32,7 +32,7 @@ golden:
 ## figures of this machine, printed; nothing is asserted. Built as `make run` builds it, because release takes long
 bench:
 	[ -x .venv/bench/bin/ministack ] || { python3 -m venv .venv/bench && .venv/bench/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33; }
-	cargo bench --profile quick --bench figures --bench objects --bench instances
+	cargo bench --profile quick --bench figures --bench pages --bench objects --bench instances
 
 ## the web console, where there is npm; without it the server shows a page that says how to build it
 console:

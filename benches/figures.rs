@@ -5,15 +5,11 @@
 
 #[path = "parts/grow.rs"]
 mod grow;
-#[allow(dead_code, reason = "the tests call more of it")]
-#[path = "../tests/it/native.rs"]
-mod native;
-#[allow(dead_code, reason = "the tests call more of it")]
-#[path = "../tests/it/server.rs"]
-mod server;
+#[path = "parts/measure.rs"]
+mod measure;
 
-use native::Native;
-use server::Server;
+use measure::Taken;
+use measure::{Native, Server, cpu, load, ms, native_call, pid_of, resident, server, uptime};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,114 +23,14 @@ use tempfile::TempDir;
 const IN_FLIGHT: usize = 64;
 /// Deploys that are timed.
 const DEPLOYS: usize = 1_000;
-/// Rows there are when pages are timed; all but the first thousand VMs are copied rows, which no host runs.
-const ROWS: [i64; 3] = [1_000, 10_000, 100_000];
-/// Rows at which deploys are timed once more.
+/// VMs at which deploys are timed once more; all but the first thousand are copied rows of stopped ones.
 const AGAIN: i64 = 10_000;
-/// Rows on a page.
-const PAGE: usize = 500;
-/// Pages asked for, one after the other.
-const PAGES: usize = 40;
 /// Small requests of a kind.
 const REQUESTS: usize = 10_000;
 /// Starts on an empty database.
 const STARTS: usize = 5;
 /// Between two questions for a job's end.
 const POLL: Duration = Duration::from_millis(50);
-
-/// A file of `/proc/PID`.
-fn proc(pid: u32, file: &str) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap()
-}
-
-/// Seconds of CPU a process has used, in user mode and in the kernel.
-fn cpu(pid: u32) -> f64 {
-    let stat = proc(pid, "stat");
-    let after_name: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u32 = [11, 12].iter().map(|i| after_name[*i].parse::<u32>().unwrap()).sum();
-    f64::from(ticks) / rustix::param::clock_ticks_per_second() as f64
-}
-
-/// MiB of a process in memory.
-fn resident(pid: u32) -> f64 {
-    let status = proc(pid, "status");
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
-/// `uptime` as it prints.
-fn uptime() -> String {
-    let output = Command::new("uptime").output();
-    output.map_or_else(|e| format!("uptime: {e}"), |o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
-}
-
-/// A time in milliseconds.
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
-}
-
-/// What a number of calls took.
-struct Taken {
-    wall: f64,
-    cpu: f64,
-    each: Vec<Duration>,
-    failed: usize,
-    why: String,
-}
-
-impl Taken {
-    fn at(&self, part: f64) -> f64 {
-        let last = self.each.len().saturating_sub(1);
-        self.each.get((last as f64 * part).round() as usize).copied().map_or(f64::NAN, ms)
-    }
-
-    /// One line.
-    fn print(&self, what: &str) {
-        let n = self.each.len() as f64;
-        println!(
-            "{what:<58} {n:>6} in {:6.2} s = {:8.1}/s; server CPU {:6.2} s = {:7.3} ms each; latency ms p50 {:.1} p99 {:.1} max {:.1}",
-            self.wall,
-            n / self.wall,
-            self.cpu,
-            self.cpu * 1_000.0 / n,
-            self.at(0.5),
-            self.at(0.99),
-            self.at(1.0)
-        );
-        if self.failed > 0 {
-            println!("    {} failed, the last one: {}", self.failed, self.why);
-        }
-    }
-}
-
-/// Makes `total` calls, `at_once` of them under way, against the process `pid`. It gives up soon after one has failed.
-async fn load<F>(pid: u32, at_once: usize, total: usize, call: F) -> Taken
-where
-    F: AsyncFn() -> Result<(), String>,
-{
-    let (begun, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let (cpu_before, since) = (cpu(pid), Instant::now());
-    let workers = (0..at_once).map(|_| async {
-        let (mut each, mut why) = (Vec::new(), String::new());
-        while failed.load(Relaxed) == 0 && begun.fetch_add(1, Relaxed) < total {
-            let since = Instant::now();
-            match call().await {
-                Ok(()) => each.push(since.elapsed()),
-                Err(text) => {
-                    failed.fetch_add(1, Relaxed);
-                    why = text;
-                }
-            }
-        }
-        (each, why)
-    });
-    let done = futures::future::join_all(workers).await;
-    let (wall, cpu) = (since.elapsed().as_secs_f64(), cpu(pid) - cpu_before);
-    let why = done.iter().map(|(_, why)| why).rfind(|w| !w.is_empty()).cloned().unwrap_or_default();
-    let mut each: Vec<Duration> = done.into_iter().flat_map(|(each, _)| each).collect();
-    each.sort_unstable();
-    Taken { wall, cpu, each, failed: failed.into_inner(), why }
-}
 
 /// Signed calls of the EC2 door.
 struct Ec2 {
@@ -169,12 +65,6 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<(), String> {
     let status = response.status();
     let text = response.text().await.map_err(|e| e.to_string())?;
     if status == 200 { Ok(()) } else { Err(format!("{status} {text}")) }
-}
-
-/// A native call that must answer 200; the answer is not parsed twice.
-async fn native_call(native: &Native, command: &str, parameters: &[(&str, &str)]) -> Result<native::Answer, String> {
-    let a = native.call(command, parameters).await.map_err(|e| e.to_string())?;
-    if a.status == 200 { Ok(a) } else { Err(format!("{} {}", a.status, a.text)) }
 }
 
 /// This program again, as the hello-world; killed when dropped.
@@ -313,7 +203,7 @@ async fn figures() {
     starts();
 
     let server = Server::start().await;
-    let pid = u32::try_from(server.ready["pid"].as_u64().unwrap()).unwrap();
+    let pid = pid_of(&server);
     let native = server.native();
     disk(server.dir());
     let before = cpu(pid);
@@ -329,37 +219,12 @@ async fn figures() {
     println!("    no delay in the simulator, SQLite synchronous=FULL; jobs asked for every {} ms, {polls} times in all", POLL.as_millis());
     println!("{}", uptime());
 
-    for rows in ROWS {
-        if rows > ROWS[0] {
-            grow::grow(&server, rows);
-        }
-        for (command, key) in [("listVirtualMachines", "virtualmachine"), ("listVolumes", "volume"), ("listEvents", "event")] {
-            pages(pid, &native, command, key).await;
-        }
-        println!("RSS {:.1} MiB; {}", resident(pid), uptime());
-        if rows == AGAIN {
-            let (taken, _) = deploy(pid, &native, &what, DEPLOYS).await;
-            taken.print(&format!("deploy to Running at {rows} VMs, {IN_FLIGHT} in flight"));
-        }
-    }
-}
-
-/// The first and the last page of a list.
-async fn pages(pid: u32, native: &Native, command: &str, key: &str) {
-    let count = native.ok(command, &[("page", "1"), ("pagesize", "1")]).await["count"].as_u64().unwrap_or_default();
-    let last = usize::try_from(count).unwrap().div_ceil(PAGE).max(1);
-    for page in [1, last] {
-        let (number, size, bytes, rows) = (page.to_string(), PAGE.to_string(), AtomicUsize::new(0), AtomicUsize::new(0));
-        let call = async || native_call(native, command, &[("page", &number), ("pagesize", &size)]).await;
-        rows.store(call().await.map_or(0, |a| a.inner[key].as_array().map_or(0, Vec::len)), Relaxed);
-        let taken = load(pid, 1, PAGES, async || {
-            bytes.store(call().await?.text.len(), Relaxed);
-            Ok(())
-        })
-        .await;
-        taken.print(&format!("{command}, {count} rows, page {page} of {last}, one at a time"));
-        println!("    {} rows and {} KiB a page", rows.into_inner(), bytes.into_inner() / 1024);
-    }
+    let db = stratus_store::Db::sqlite(&server.dir().join("stratus.db")).await.unwrap();
+    grow::grow(&db, AGAIN).await;
+    println!("RSS {:.1} MiB; {}", resident(pid), uptime());
+    let (taken, _) = deploy(pid, &native, &what, DEPLOYS).await;
+    taken.print(&format!("deploy to Running at {AGAIN} VMs, {IN_FLIGHT} in flight"));
+    println!("RSS {:.1} MiB; {}", resident(pid), uptime());
 }
 
 #[tokio::main]

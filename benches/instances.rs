@@ -6,15 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
-#[allow(dead_code, reason = "the tests call more of it")]
-#[path = "../tests/it/native.rs"]
-mod native;
-#[allow(dead_code, reason = "the tests call more of it")]
-#[path = "../tests/it/server.rs"]
-mod server;
+#[path = "parts/measure.rs"]
+mod measure;
 
-use native::Native;
-use server::Server;
+use measure::{Native, Server, cpu, memory};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use stratus_sigs::sign::{Keys, Target, body_hash, sign_v4};
@@ -28,25 +23,6 @@ const ONES: usize = 50;
 /// Instances there are when lists are timed.
 const FEW: usize = 1_000;
 const MANY: usize = 10_000;
-
-/// Seconds of CPU that a process and those it started have used.
-fn cpu(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after_name: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u32 = [11, 12].iter().map(|i| after_name[*i].parse::<u32>().unwrap()).sum();
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let below: f64 = children.split_whitespace().map(|c| cpu(c.parse().unwrap())).sum();
-    f64::from(ticks) / rustix::param::clock_ticks_per_second() as f64 + below
-}
-
-/// MiB of a process in memory, now and at most.
-fn memory(pid: u32) -> [f64; 2] {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    ["VmRSS:", "VmHWM:"].map(|key| {
-        let line = status.lines().find_map(|l| l.strip_prefix(key)).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-    })
-}
 
 /// A door to be measured.
 struct Cloud {

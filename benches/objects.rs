@@ -3,15 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
-#[allow(dead_code, reason = "the tests call more of it")]
-#[path = "../tests/it/native.rs"]
-mod native;
-#[allow(dead_code, reason = "the tests call more of it")]
-#[path = "../tests/it/server.rs"]
-mod server;
+#[path = "parts/measure.rs"]
+mod measure;
 
-use native::Native;
-use server::Server;
+use measure::{Server, cpu, resident};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,28 +20,6 @@ const LARGE: usize = 20;
 /// Streams open at once for the figure of memory.
 const STREAMS: usize = 1_000;
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
-
-/// A file of `/proc/PID`.
-fn proc(pid: u32, file: &str) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap()
-}
-
-/// Seconds of CPU that a process and those it started have used.
-fn cpu(pid: u32) -> f64 {
-    let stat = proc(pid, "stat");
-    let after_name: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u32 = [11, 12].iter().map(|i| after_name[*i].parse::<u32>().unwrap()).sum();
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let below: f64 = children.split_whitespace().map(|c| cpu(c.parse().unwrap())).sum();
-    f64::from(ticks) / rustix::param::clock_ticks_per_second() as f64 + below
-}
-
-/// MiB of a process in memory.
-fn resident(pid: u32) -> f64 {
-    let status = proc(pid, "status");
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
 
 /// A server of S3 to be measured.
 struct Store {

@@ -78,7 +78,7 @@ async fn set_password(house: &House, user: User) -> Result<()> {
         "password" => bail!("that is the password of a fresh database: choose another"),
         _ => {}
     }
-    let hash = stratus_engine::hash_password(password).await?;
+    let hash = house.engine.password_kept(password).await?;
     let (db, id) = (&house.engine.db, user.id);
     let set = vec![("password_hash", hash.into()), ("default_password", false.into()), ("failed_logins", 0.into())];
     db.write(move |tx| Box::pin(async move { tx.set::<User>(id, set).await })).await?;

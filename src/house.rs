@@ -45,7 +45,7 @@ impl House {
         let hub = Hub::new(GRACE);
         let drivers = drivers(&dir, &hub)?;
         let clock = Arc::new(SystemClock);
-        let engine = Engine::open(EngineConfig { db, sealer, drivers, clock, allocators: Default::default(), name }).await?;
+        let engine = Engine::open(EngineConfig::new(db, sealer, drivers, clock, name)).await?;
         engine.setup().await.context("cannot furnish the database")?;
         let authority = crate::agents::open(&engine, &hub).await.context("cannot open the certificate authority for agents")?;
         Ok(Self { dir, engine, hub, authority })

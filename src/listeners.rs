@@ -26,6 +26,8 @@ use tower::ServiceExt;
 const HEAD: Duration = Duration::from_secs(60);
 /// How many headers a request may have.
 const HEADERS: usize = 100;
+/// Bytes of a connection that wait on either side: of a head that is not whole yet, or of an answer whose reader is slow.
+const BUFFER: usize = 128 * 1024;
 /// How long requests under way may take once the server ends.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -129,6 +131,7 @@ async fn connection(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, mut st
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD)
                 .max_headers(HEADERS)
+                .max_buf_size(BUFFER)
                 .keep_alive(door.keep_alive)
                 .serve_connection(Wire::new(stream.clone(), door.too_long), service)
                 .with_upgrades()

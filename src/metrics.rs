@@ -63,7 +63,7 @@ pub async fn health(State(engine): State<Arc<Engine>>) -> Response {
     let (status, word) = match answer {
         Ok(Ok(_)) => (StatusCode::OK, "ok"),
         Ok(Err(e)) => {
-            tracing::warn!(error = %e, cause = ?std::error::Error::source(&e).map(ToString::to_string), "the database does not answer");
+            tracing::warn!(error = %stratus_model::in_full(&e), "the database does not answer");
             (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer")
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database is slow"),

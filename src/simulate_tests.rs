@@ -134,14 +134,13 @@ async fn engine(dir: &Path) -> Arc<Engine> {
         .with_pool("Simulator", sim.clone())
         .with_store("NFS", sim.clone())
         .with_network("VirtualRouter", sim);
-    let config = stratus_engine::EngineConfig {
-        db: stratus_store::Db::sqlite(&dir.join("stratus.db")).await.unwrap(),
-        sealer: stratus_store::Sealer::new(&[7; 32]),
+    let config = stratus_engine::EngineConfig::new(
+        stratus_store::Db::sqlite(&dir.join("stratus.db")).await.unwrap(),
+        stratus_store::Sealer::new(&[7; 32]),
         drivers,
-        clock: Arc::new(stratus_model::SystemClock),
-        allocators: Default::default(),
-        name: "test".into(),
-    };
+        Arc::new(stratus_model::SystemClock),
+        "test",
+    );
     let engine = Engine::open(config).await.unwrap();
     engine.setup().await.unwrap();
     engine

@@ -1,7 +1,7 @@
 //! A TCP connection as hyper sees it, with two things that hyper leaves to others: a refusal for an over-long head that has a body
 //! to read, and an end that lets the client read it although it was still sending.
 use hyper::rt::{Read, ReadBufCursor, Write};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -52,19 +52,24 @@ fn is_bare_refusal(bytes: &[u8]) -> bool {
 }
 
 impl Read for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let mut chunk = [0u8; 8192];
-        let room = into.remaining().min(chunk.len());
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read(&mut chunk[..room]) {
-                Ok(n) => {
-                    into.put_slice(&chunk[..n]);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-                Err(e) => return Poll::Ready(Err(e)),
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        // A small request is read by way of a small piece, a long upload with few calls.
+        if into.remaining() > 8192 { read::<65_536>(&self.stream, cx, into) } else { read::<8192>(&self.stream, cx, into) }
+    }
+}
+
+fn read<const PIECE: usize>(stream: &TcpStream, cx: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    let mut chunk = [0u8; PIECE];
+    let room = into.remaining().min(PIECE);
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        match stream.try_read(&mut chunk[..room]) {
+            Ok(n) => {
+                into.put_slice(&chunk[..n]);
+                return Poll::Ready(Ok(()));
             }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) => return Poll::Ready(Err(e)),
         }
     }
 }
@@ -87,6 +92,23 @@ impl Write for Wire {
                 other => return Poll::Ready(other),
             }
         }
+    }
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        // What is to be replaced is written by itself: it has no body.
+        if let [one] = pieces {
+            return self.poll_write(cx, one);
+        }
+        ready!(self.poll_instead(cx))?;
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_write_vectored(pieces) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+    fn is_write_vectored(&self) -> bool {
+        true
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_instead(cx)

@@ -124,6 +124,8 @@ pub enum Ask {
     },
     Investigate {
         host: String,
+        #[serde(default)]
+        by: Vec<String>,
     },
     /// Opens the stream of this number to the VM's screen.
     Screen {
@@ -367,7 +369,7 @@ impl Ask {
             Self::DiskDetach { host, vm, disk } => value(h.detach(&host, &vm, &disk).await),
             Self::VmList { host } => value(h.list(&host).await),
             Self::ConsoleOutput { host, vm } => value(h.console_output(&host, &vm).await),
-            Self::Investigate { host } => value(h.investigate(&host, &[]).await),
+            Self::Investigate { host, by } => value(h.investigate(&host, &by).await),
             Self::NetworkImplement { network } => value(n.implement(&network).await),
             Self::NicPrepare { network, nic, vm } => value(n.prepare(&network, &nic, &vm).await),
             Self::GuestIntroduce { network, vm } => value(n.introduce(&network, &vm).await),

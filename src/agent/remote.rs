@@ -189,8 +189,12 @@ impl Host for Hub {
     async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {
         let session = self.seat(from).await?;
         self.make_way(to, vm).await?;
-        let (from, to) = (from.to_owned(), to.to_owned());
-        session.ask(Ask::VmMigrateDisks { from, to, vm: vm.clone(), disks: disks.to_vec() }).await
+        let ask = || Ask::VmMigrateDisks { from: from.into(), to: to.into(), vm: vm.clone(), disks: disks.to_vec() };
+        // As above.
+        if let (Ok(target), true) = (self.session(to), from != to) {
+            target.ask::<VmReport>(ask()).await?;
+        }
+        session.ask(ask()).await
     }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
         self.on(host, Ask::VmScale { host: host.into(), vm: vm.clone() }).await
@@ -245,7 +249,7 @@ impl Host for Hub {
         let mut fate = Fate::Unknown;
         for other in by.iter().filter(|other| *other != host) {
             let Ok(session) = self.session(other) else { continue };
-            match session.ask::<Fate>(Ask::Investigate { host: host.into() }).await {
+            match session.ask::<Fate>(Ask::Investigate { host: host.into(), by: vec![other.clone()] }).await {
                 // One that sees it alive is right whatever others see.
                 Ok(Fate::Alive) => return Ok(Fate::Alive),
                 Ok(Fate::Dead) => fate = Fate::Dead,

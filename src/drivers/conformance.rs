@@ -4,8 +4,8 @@
 //! broken. What only a second look at the world could tell (bytes written by a guest, the sequence of rules that stand) is asked
 //! through closures of the case, and not checked where a driver has none.
 use crate::{
-    DiskRef, DiskSpec, DriverError, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage, StopMode,
-    VmSpec,
+    DiskRef, DiskSpec, DriverError, Fate, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage,
+    StopMode, VmSpec,
 };
 use crate::{FetchSpec, ObjectKind, StoreDetails};
 use crate::{GroupRule, IsoSpec, PortRule, PublicAddress, PublicSet, SecondaryStorage, Secret, StaticNat, TemplateFacts, VmSnapshotSpec};
@@ -30,6 +30,8 @@ pub struct HostCase {
     pub spare: DiskSpec,
     /// Another host that reaches the VM's disks, as (uuid, URL), where the driver can move VMs.
     pub other: Option<(String, String)>,
+    /// Another pool that both hosts reach, where the driver can move disks of running VMs. What is moved there is left there.
+    pub aside: Option<String>,
 }
 
 /// A pool and a store to test with.
@@ -112,6 +114,10 @@ pub async fn host_conformance(driver: &dyn Host, case: &HostCase) {
     assert!(facts.cpus > 0 && facts.cpu_mhz > 0 && facts.memory_bytes > 0, "connect: facts have to say what the host is: {facts:?}");
     assert_eq!(ok("connect again", driver.connect(host, url).await), facts, "connect again: the same host has the same facts");
     ok("ping of a connected host", driver.ping(host).await);
+    let by: Vec<String> = case.other.iter().map(|(other, _)| other.clone()).collect();
+    assert_ne!(ok("investigate", driver.investigate(host, &by).await), Fate::Dead, "investigate: a host that answers is not dead");
+    let nobody = ok("investigate", driver.investigate(NOBODY, std::slice::from_ref(host)).await);
+    assert_eq!(nobody, Fate::Unknown, "investigate: of a host that was never added nobody can tell");
 
     host_without_the_vm(driver, case).await;
     host_runs_the_vm(driver, case).await;
@@ -119,6 +125,7 @@ pub async fn host_conformance(driver: &dyn Host, case: &HostCase) {
     host_changes_the_vm(driver, case).await;
     host_keeps_the_vm(driver, case).await;
     host_moves_the_vm(driver, case).await;
+    host_moves_disks(driver, case).await;
     host_stops_the_vm(driver, case).await;
 
     ok("disconnect", driver.disconnect(host).await);
@@ -235,6 +242,35 @@ async fn host_moves_the_vm(driver: &dyn Host, case: &HostCase) {
             assert_eq!(there, runs, "migration {rule}: it runs in one place");
         }
     }
+    ok("disconnect of the other host", driver.disconnect(other).await);
+}
+
+async fn host_moves_disks(driver: &dyn Host, case: &HostCase) {
+    let HostCase { host, vm, other, aside, .. } = case;
+    let (Some((other, url)), Some(aside), Some(root)) = (other, aside, vm.disks.first()) else { return };
+    ok("connect of the other host", driver.connect(other, url).await);
+    let disk = |pool: &str, path: &str| DiskRef { pool: pool.to_owned(), path: path.to_owned(), bytes: root.bytes };
+    let (home, near, far) = (disk(&root.pool, &root.path), disk(aside, "conformance-near"), disk(aside, "conformance-far"));
+    let on = |at: &DiskRef| {
+        let mut there = vm.clone();
+        (there.disks[0].pool, there.disks[0].path) = (at.pool.clone(), at.path.clone());
+        there
+    };
+    let nowhere = disk(NOBODY, "conformance-nowhere");
+    let refused = driver.migrate_with_disks(host, host, &on(&nowhere), &[(home.clone(), nowhere.clone())]).await;
+    assert!(refused.is_err(), "a disk to a pool that was never added: has to fail");
+    assert_eq!(power(driver, case).await, Some(PowerState::On), "a move that failed leaves the VM running");
+    for rule in ["disks under the VM", "disks under the VM again"] {
+        let report = ok(rule, driver.migrate_with_disks(host, host, &on(&near), &[(home.clone(), near.clone())]).await);
+        assert_eq!(report.state, PowerState::On, "{rule}: it runs on");
+    }
+    for rule in ["with disks", "with disks again"] {
+        let report = ok(rule, driver.migrate_with_disks(host, other, &on(&far), &[(near.clone(), far.clone())]).await);
+        assert_eq!(report.state, PowerState::On, "{rule}: it runs on");
+    }
+    let there = ok("list", driver.list(other).await).iter().any(|r| r.name == vm.name && r.state == PowerState::On);
+    assert_eq!((there, power(driver, case).await), (true, None), "with disks: it runs in the other place");
+    ok("stop on the other host", driver.stop(other, &vm.name, StopMode::Forced).await);
     ok("disconnect of the other host", driver.disconnect(other).await);
 }
 

@@ -71,6 +71,9 @@ pub struct VmFigures {
     pub reads: u64,
     /// Write operations.
     pub writes: u64,
+    /// Packets of it that its host dropped because they were too many, by what they were for: `DHCP`, `ARP`, `metadata`.
+    #[serde(default)]
+    pub floods: std::collections::BTreeMap<String, u64>,
 }
 
 /// One disk of a VM.
@@ -191,7 +194,8 @@ pub trait Host: Send + Sync {
     /// A driver for one machine hears of it at both ends, first where the VM goes to.
     async fn migrate(&self, from: &str, to: &str, vm: &VmSpec) -> Result<VmReport, DriverError>;
     /// As [`Host::migrate`], while disks go to other pools: `vm` names them where they are to be, `disks` says where each was and is to
-    /// be. The old disks stay for the engine to delete.
+    /// be. The old disks stay for the engine to delete. On one host (`from` is `to`) the disks go and the VM stays. A driver for one machine
+    /// hears of it at both ends as above, once where both are one.
     async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Result<VmReport, DriverError> {
         let _ = (from, to, disks);
         Err(DriverError::Unsupported(format!("moving {} with its disks", vm.name)))
@@ -220,7 +224,8 @@ pub trait Host: Send + Sync {
     async fn list(&self, host: &str) -> Result<Vec<VmReport>, DriverError>;
     /// The last bytes that the guest wrote to its console (64 KiB at most).
     async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError>;
-    /// What became of a host that does not answer; `by` are hosts of its cluster that can be asked. `Dead` is said only when none of its
+    /// What became of a host that does not answer; `by` are hosts of its cluster that can be asked (for a driver for one machine, that
+    /// machine), without one nobody can tell. `Dead` is said only when none of its
     /// VMs can be running, since they are then started elsewhere. A driver that cannot find out says so.
     async fn investigate(&self, _host: &str, _by: &[String]) -> Result<Fate, DriverError> {
         Ok(Fate::Unknown)

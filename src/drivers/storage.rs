@@ -103,6 +103,11 @@ pub trait PrimaryStorage: Send + Sync {
         let _ = (pool, template);
         Ok(())
     }
+    /// Takes away what [`PrimaryStorage::preload`] brought, once the template is gone; disks that lean on it keep it where they are.
+    async fn evict(&self, pool: &str, template: &str) -> Result<(), DriverError> {
+        let _ = (pool, template);
+        Ok(())
+    }
     /// Makes a disk whose bytes are those of a snapshot or of an uploaded volume.
     async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Result<(), DriverError>;
 }

@@ -1,7 +1,7 @@
 //! Accounts: the owners of things. An account is made with its first user, its counters and its `default` security group.
 use crate::setup::{ADMIN, SYSTEM};
 use crate::user::{NewUser, user_insert};
-use crate::{Call, Engine, ListScope, Listing, Topic, hash_password};
+use crate::{Call, Engine, ListScope, Listing, Topic};
 use std::collections::{BTreeMap, HashMap};
 use stratus_model::{AccountType, Error, Kind, Result};
 use stratus_store::{Account, Domain, Query, Tx, User, Zone};
@@ -125,7 +125,7 @@ impl Engine {
         let uuid = chosen_uuid("accountid", ask.uuid.as_deref())?;
         let details = if ask.details.is_empty() { None } else { Some(to_json(&ask.details)?) };
         let network_domain = network_domain(ask.network_domain.as_deref())?;
-        let hash = hash_password(&ask.user.password).await?;
+        let hash = self.password_kept(&ask.user.password).await?;
         let (call, kind) = (call.clone(), ask.kind);
         self.db
             .write(move |tx| {

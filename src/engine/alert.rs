@@ -42,9 +42,6 @@ pub const RESOURCE_COUNT: i64 = 21;
 /// A limit kept recurring work from being done.
 pub const LIMIT_EXCEEDED: i64 = 25;
 
-/// How long a host may be silent before it is an alert: three heartbeats of a minute.
-pub(crate) const SILENCE: Micros = 180_000_000;
-
 /// A capacity, the alert that its shortage is, the setting that says from when, and what it is called.
 const WATCHED: &[(i64, i64, &str, &str)] = &[
     (kind::MEMORY, 0, "cluster.memory.allocated.capacity.notificationthreshold", "memory"),
@@ -224,11 +221,18 @@ impl Engine {
         Ok(format!("zone {}", self.db.must::<Zone>(c.zone).await?.name))
     }
 
+    /// How long a host may be silent, in microseconds: `ping.timeout` signs of life, and those that are not whole are waited for, so
+    /// that 2.5 of a minute are three minutes.
+    pub(crate) fn silence(&self) -> Micros {
+        let missed = self.settings.factor("ping.timeout", "global", 0).ceil();
+        (missed as i64).saturating_mul(self.settings.number("ping.interval").max(1)).saturating_mul(1_000_000)
+    }
+
     /// Hosts that have not been heard of; how many.
     pub(crate) async fn hosts_check(&self) -> Result<u64> {
         let away = ["Down", "Alert", "Disconnected"];
         let text = |h: &Host| format!("Host {} ({}) is not connected", h.name, h.uuid);
-        let silent = Query::live().within("state", away).at_most("last_ping", self.clock.now() - SILENCE);
+        let silent = Query::live().within("state", away).at_most("last_ping", self.clock.now() - self.silence());
         let hosts = self.db.find::<Host>(silent).await?;
         for h in &hosts {
             let (zone, pod, cluster) = (Some(h.zone_id), Some(h.pod_id), Some(h.cluster_id));

@@ -80,6 +80,9 @@ impl Engine {
         if let Some(v) = value {
             definition.check(v)?;
             in_range(definition, v)?;
+            if name == crate::authenticators::ORDER {
+                self.authenticators.check(v)?;
+            }
         }
         let content = match value {
             Some(v) if definition.secret => Some(format!("{SEALED}{}", self.sealer.seal(v)?)),

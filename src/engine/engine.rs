@@ -1,4 +1,5 @@
 use crate::allocators::Allocators;
+use crate::authenticators::Authenticators;
 use crate::group_members::GroupChanges;
 use crate::jobs::Jobs;
 use crate::settings::Settings;
@@ -20,8 +21,18 @@ pub struct EngineConfig {
     pub clock: Arc<dyn Clock>,
     /// Who gets placed where.
     pub allocators: Allocators,
+    /// Who is let in by a password.
+    pub authenticators: Authenticators,
     /// The name of this management server, for the jobs that it owns.
     pub name: String,
+}
+
+impl EngineConfig {
+    /// With the product's own plug-ins alone.
+    pub fn new(db: Db, sealer: Sealer, drivers: Registry, clock: Arc<dyn Clock>, name: impl Into<String>) -> Self {
+        let (allocators, authenticators) = Default::default();
+        Self { db, sealer, drivers, clock, allocators, authenticators, name: name.into() }
+    }
 }
 
 /// The orchestration engine; one a process.
@@ -36,6 +47,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Who gets placed where.
     pub allocators: Allocators,
+    /// Who is let in by a password.
+    pub authenticators: Authenticators,
     /// Settings, live.
     pub settings: Settings,
     /// This management server's row.
@@ -65,6 +78,7 @@ impl Engine {
             drivers: config.drivers,
             clock: config.clock,
             allocators: config.allocators,
+            authenticators: config.authenticators,
             settings,
             jobs: Jobs::new(),
             figures: Default::default(),

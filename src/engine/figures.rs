@@ -1,11 +1,13 @@
-//! What running VMs do: CPU, network and disks, read from their hosts every `vm.stats.interval` and kept in memory only (VM-24).
-use crate::Engine;
+//! What running VMs do: CPU, network and disks, read from their hosts every `vm.stats.interval` and kept in memory only (VM-24). A VM
+//! of which its host begins to drop packets, because they are too many, is told of in an event and an alert.
+use crate::alert::AlertDraft;
+use crate::{Engine, Level};
 use futures::StreamExt;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use stratus_drivers::VmFigures;
 use stratus_model::Result;
-use stratus_store::{Host, Placement, Query};
+use stratus_store::{Host, Placement, Query, Vm};
 
 /// Hosts asked at the same time.
 const AT_ONCE: usize = 32;
@@ -15,6 +17,22 @@ const AT_ONCE: usize = 32;
 pub struct Figures(RwLock<HashMap<String, VmFigures>>);
 
 impl Figures {
+    /// VMs of which more packets were dropped than at the last look, and what they were for. The first look only learns.
+    fn begun(&self, fresh: &HashMap<String, VmFigures>) -> Vec<(String, String)> {
+        let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = Vec::new();
+        for (name, figures) in fresh {
+            let Some(last) = last.get(name) else { continue };
+            let before = |kind: &String| last.floods.get(kind).copied().unwrap_or(0);
+            let more: Vec<&str> =
+                figures.floods.iter().filter(|(kind, count)| **count > before(kind)).map(|(kind, _)| kind.as_str()).collect();
+            if !more.is_empty() {
+                begun.push((name.clone(), more.join(" and ")));
+            }
+        }
+        begun
+    }
+
     /// What a VM did, if its host has told.
     pub fn of(&self, instance_name: &str) -> Option<VmFigures> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(instance_name).cloned()
@@ -23,7 +41,7 @@ impl Figures {
 
 impl Engine {
     /// Asks every host with VMs; a host that does not answer has no figures until it does. How many VMs have some.
-    pub async fn figures_read(&self) -> Result<u64> {
+    pub async fn figures_read(self: &Arc<Self>) -> Result<u64> {
         let busy = Query::live().eq("state", "Up").id_in::<Placement>("host_id", Query::all());
         let hosts = self.db.find::<Host>(busy).await?;
         let asked = futures::stream::iter(hosts).map(|host| async move {
@@ -35,7 +53,26 @@ impl Engine {
         let told: Vec<Vec<VmFigures>> = asked.buffer_unordered(AT_ONCE).collect().await;
         let fresh: HashMap<String, VmFigures> = told.into_iter().flatten().map(|f| (f.name.clone(), f)).collect();
         let count = fresh.len() as u64;
+        let begun = self.figures.begun(&fresh);
         *self.figures.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        for (name, what) in begun {
+            self.flood_tell(&name, &what).await?;
+        }
         Ok(count)
+    }
+
+    /// Tells that a guest sends more of something than its host lets through.
+    async fn flood_tell(self: &Arc<Self>, name: &str, what: &str) -> Result<()> {
+        let Some(vm) = self.db.find_one::<Vm>(Query::live().eq("instance_name", name)).await? else { return Ok(()) };
+        let text = format!("{name} sends more {what} packets than a guest may; its host drops the surplus");
+        let (zone, pod, cluster) = (Some(vm.zone_id), vm.pod_id, vm.cluster_id);
+        self.alert_raise(AlertDraft { kind: crate::host_agree::USER_VM, text: text.clone(), zone, pod, cluster, name: None }).await?;
+        let call = self.system_call("VM.FLOOD").await?;
+        let topic = crate::vm::topic(&vm);
+        self.db
+            .write(move |tx| {
+                Box::pin(async move { call.write_event(tx, "VM.FLOOD", Level::Warn, "Completed", topic, text, None).await.map(drop) })
+            })
+            .await
     }
 }

@@ -1,7 +1,7 @@
 //! Signs of life of hosts: every `ping.interval` each is asked, and what it runs is compared with the books.
 //!
-//! A host that answers is heard of (`last_ping`), whichever server it answered. One that nobody has heard of for three minutes is
-//! investigated. Only where its driver is certain that it is dead it goes Down and its VMs are started elsewhere; else it goes to the
+//! A host that answers is heard of (`last_ping`), whichever server it answered. One that nobody has heard of for `ping.timeout` of
+//! these is investigated. Only where its driver is certain that it is dead it goes Down and its VMs are started elsewhere; else it goes to the
 //! state Alert and raises one: it may be cut off, so its VMs are left as they are.
 use crate::agent::host_event;
 use crate::places::Reach;
@@ -30,7 +30,8 @@ impl Engine {
             after = last.id;
             self.heartbeat_of(hosts).await?;
         }
-        if self.clock.now() - since > crate::alert::SILENCE { self.hosts_silent().await } else { Ok(0) }
+        let silent = if self.clock.now() - since > self.silence() { self.hosts_silent().await? } else { 0 };
+        self.ha_restarts().await.map(|_| silent)
     }
 
     async fn heartbeat_of(self: &Arc<Self>, hosts: Vec<Host>) -> Result<()> {
@@ -74,25 +75,32 @@ impl Engine {
 
     /// Hosts that nobody has heard of for too long.
     async fn hosts_silent(self: &Arc<Self>) -> Result<u64> {
-        let since = self.clock.now() - crate::alert::SILENCE;
+        let since = self.clock.now() - self.silence();
         let silent = Query::live().within("state", ["Up", "Disconnected", "Alert"]).at_most("last_ping", since);
         for host in self.db.find::<Host>(silent).await? {
             let fate = self.host_fate(&host).await?;
             let (state, text) = match fate {
                 Fate::Alive => ("Disconnected", "does not answer, and its neighbours see it alive"),
-                Fate::Unknown => ("Alert", "has been silent for three minutes; its VMs may run on"),
+                Fate::Unknown => ("Alert", "is silent and nobody can say whether it lives; its VMs may run on"),
                 Fate::Dead => ("Down", "is dead; its VMs are stopped, and started elsewhere where HA is asked for"),
             };
-            if host.state != state && !self.host_silent(&host, state, format!("host {} {text}", host.name)).await? {
-                continue;
-            }
-            if fate == Fate::Dead {
-                for vm in self.vms_on(&[host.id]).await? {
-                    self.vm_died(&host, &vm, false).await?;
-                }
+            if host.state != state {
+                self.host_silent(&host, state, format!("host {} {text}", host.name)).await?;
             }
         }
+        self.hosts_dead(since).await?;
         self.hosts_check().await
+    }
+
+    /// Ends the VMs of hosts that are Down in the books too: they are asked for each time, because a server may have been killed between
+    /// the two, or a job was at a VM.
+    async fn hosts_dead(self: &Arc<Self>, since: Micros) -> Result<()> {
+        for host in self.db.find::<Host>(Query::live().eq("state", "Down").at_most("last_ping", since)).await? {
+            for vm in self.vms_on(&[host.id]).await? {
+                self.vm_died(&host, &vm, false).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What became of a silent host, as the others of its cluster see it.

@@ -7,8 +7,8 @@ use crate::places::{self, Reach, hold, unreachable};
 use crate::{Call, Engine, Listing, Topic};
 use std::sync::Arc;
 use stratus_drivers::{DriverError, Host as HostDriver, HostFacts, Secret};
-use stratus_model::{Error, Kind, Result};
-use stratus_store::{Agent, Cluster, Host, HostCapacity, OsCategory, Placement, Pod, Query, Tx, Value, Vm, Zone};
+use stratus_model::{Error, Kind, Result, VmState};
+use stratus_store::{Agent, Cluster, Host, HostCapacity, HostLeave, OsCategory, Placement, Pod, Query, Tx, Value, Vm, Zone};
 use uuid::Uuid;
 
 /// What a new host is to be.
@@ -334,6 +334,7 @@ impl Engine {
                     if host.resource_state == "Maintenance" {
                         return Ok(host);
                     }
+                    refuse_alone(tx, &host).await?;
                     // First closed, then looked at: a VM that finds its place before this is seen, one after finds the door shut.
                     tx.set::<Host>(id, vec![("resource_state", "PrepareForMaintenance".into())]).await?;
                     inner.hosts_reopen(tx, Reach::Host(id)).await?;
@@ -369,40 +370,76 @@ impl Engine {
     /// Moves every VM away from a host, each behind what is under way on it, and waits until all have gone or failed to.
     async fn host_drain(&self, call: &Call, host: i64) -> Result<()> {
         let here = Query::live().eq("host_id", host).within("state", ["Running", "Starting", "Migrating"]);
+        let vms = self.db.find::<Vm>(here).await?;
+        let (ids, now) = (vms.iter().map(|vm| vm.id).collect::<Vec<i64>>(), call.now());
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    for vm_id in ids {
+                        if tx.count::<HostLeave>(Query::all().eq("host_id", host).eq("vm_id", vm_id)).await? == 0 {
+                            tx.insert(&mut HostLeave { host_id: host, vm_id, created: now, ..Default::default() }).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+        let why = "migrating a VM away from a host in maintenance";
+        // What did not move is seen by who looks at the host afterwards.
+        self.vms_move(call, vms.into_iter().map(|vm| (serde_json::json!({ "virtualmachineid": vm.uuid }), vm)), why).await
+    }
+
+    /// Moves VMs, each behind what is under way on it, and waits until all have moved or failed to.
+    async fn vms_move(&self, call: &Call, vms: impl Iterator<Item = (serde_json::Value, Vm)>, why: &str) -> Result<()> {
         let mut jobs = Vec::new();
-        for vm in self.db.find::<Vm>(here).await? {
-            let draft = crate::JobDraft {
-                command: "migrateVirtualMachine",
-                parameters: serde_json::json!({ "virtualmachineid": vm.uuid }).to_string(),
-                event: "VM.MIGRATE",
-                description: "migrating a VM away from a host in maintenance".into(),
-            };
+        for (parameters, vm) in vms {
+            let draft = crate::account_end::draft("migrateVirtualMachine", "VM.MIGRATE", why, &parameters.to_string());
             jobs.push(self.job_submit(call, draft, crate::vm::topic(&vm)).await?);
         }
-        // What did not move is seen by who looks at the host afterwards.
         for job in jobs {
             self.job_wait(job.id, DRAIN).await?;
         }
         Ok(())
     }
 
-    /// Takes a host back into use.
+    /// Brings the VMs back that left a host for its maintenance and run elsewhere. One that does not come stays where it is.
+    async fn host_refill(&self, call: &Call, host: &Host) -> Result<()> {
+        let left = || Query::all().eq("host_id", host.id);
+        let rows = self.db.find::<HostLeave>(left()).await?;
+        let vms = self.db.by_ids::<Vm>(rows.iter().map(|row| row.vm_id)).await?;
+        let back = |vm: &Vm| vm.removed.is_none() && vm.vm_state() == VmState::Running && vm.host_id != Some(host.id);
+        let mut vms: Vec<Vm> = vms.into_values().filter(back).collect();
+        vms.sort_by_key(|vm| vm.id);
+        let to = |vm: Vm| (serde_json::json!({ "virtualmachineid": vm.uuid, "hostid": host.uuid }), vm);
+        self.vms_move(call, vms.into_iter().map(to), "bringing a VM back after its host's maintenance").await?;
+        let gone = left();
+        self.db.write(move |tx| Box::pin(async move { tx.delete::<HostLeave>(gone.clone()).await.map(drop) })).await
+    }
+
+    /// Takes a host back into use, and the VMs that left it for the maintenance with it.
     pub async fn host_maintenance_end(&self, call: &Call, host: &Host) -> Result<Host> {
-        let (call, id) = (call.clone(), host.id);
-        self.db
+        let (inner, id) = (call.clone(), host.id);
+        let host = self
+            .db
             .write(move |tx| {
                 Box::pin(async move {
                     let host: Host = hold(tx, Kind::Host, id).await?;
+                    // An earlier life of this job may have opened it already.
+                    if host.resource_state == "Enabled" && tx.count::<HostLeave>(Query::all().eq("host_id", id)).await? > 0 {
+                        return Ok(host);
+                    }
                     if !matches!(host.resource_state.as_str(), "Maintenance" | "PrepareForMaintenance" | "ErrorInMaintenance") {
                         return Err(wrong_state(&host, "only a host in maintenance can be taken back"));
                     }
                     tx.set::<Host>(id, vec![("resource_state", "Enabled".into())]).await?;
-                    call.hosts_reopen(tx, Reach::Host(id)).await?;
-                    call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} is back in use", host.name)).await?;
+                    inner.hosts_reopen(tx, Reach::Host(id)).await?;
+                    inner.log(tx, Topic::of_caller(&inner, Kind::Host, id), format!("host {} is back in use", host.name)).await?;
                     tx.must(id).await
                 })
             })
-            .await
+            .await?;
+        self.host_refill(call, &host).await?;
+        Ok(host)
     }
 
     /// Makes contact with a host again and reads anew what it is. A host that does not answer becomes Disconnected.
@@ -459,6 +496,7 @@ impl Engine {
                     call.hosts_reopen(tx, Reach::Host(id)).await?;
                     refuse_occupied(tx, &host).await?;
                     tx.delete::<HostCapacity>(Query::all().eq("host_id", id)).await?;
+                    tx.delete::<HostLeave>(Query::all().eq("host_id", id)).await?;
                     // Its certificate opens nothing any more.
                     tx.update::<Agent>(Query::live().eq("uuid", &host.uuid), vec![("removed", now.into())]).await?;
                     call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} removed", host.name)).await?;
@@ -565,6 +603,16 @@ async fn insert(tx: &mut Tx, call: &Call, mut cluster: Cluster, mut host: Host) 
     call.hosts_reopen(tx, Reach::Host(host.id)).await?;
     call.log(tx, Topic::of_caller(call, Kind::Host, host.id), format!("host {} added", host.name)).await?;
     Ok(host)
+}
+
+/// Refuses a maintenance that nobody could take the VMs for.
+async fn refuse_alone(tx: &mut Tx, host: &Host) -> Result<()> {
+    let others = Query::live().eq("zone_id", host.zone_id).eq("hypervisor", &host.hypervisor).ne("id", host.id);
+    let others = tx.count::<Host>(others.eq("state", "Up").eq("resource_state", "Enabled")).await?;
+    match others == 0 && tx.count::<Placement>(Query::all().eq("host_id", host.id)).await? > 0 {
+        true => Err(wrong_state(host, "no other host of its zone is Up and Enabled to take its virtual machines; stop them first")),
+        false => Ok(()),
+    }
 }
 
 /// Refuses while VMs have a place on the host, naming some of them.

@@ -14,7 +14,7 @@ use stratus_model::{Kind, Result, VmEvent, VmState};
 use stratus_store::{Host, Job, Placement, Query, Value, Vm};
 
 /// An alert about a VM.
-const USER_VM: i64 = 7;
+pub(crate) const USER_VM: i64 = 7;
 
 impl Engine {
     /// The VMs that should run on hosts.
@@ -77,9 +77,8 @@ impl Engine {
                         let end = draft("destroyVirtualMachine", "VM.DESTROY", serde_json::json!({ "id": vm.uuid }), why);
                         jobs.push(end.insert(tx, &call, topic).await?);
                     } else if vm.ha_enabled {
-                        let why = format!("starting {} again for high availability", vm.instance_name);
-                        let start = draft("startVirtualMachine", "VM.START", serde_json::json!({ "id": vm.uuid }), why);
-                        jobs.push(start.insert(tx, &call, topic).await?);
+                        call.ha_note(tx, &vm, &jobs[0]).await?;
+                        jobs.push(crate::ha::start_again(&vm).insert(tx, &call, topic).await?);
                     }
                     Ok(jobs)
                 })
@@ -183,6 +182,6 @@ impl Engine {
 }
 
 /// Jobs under way on a VM.
-fn busy(vm: i64) -> Query {
+pub(crate) fn busy(vm: i64) -> Query {
     Query::live().eq("status", 0).eq("instance_type", Kind::Vm.instance_type()).eq("instance_id", vm)
 }

@@ -14,7 +14,7 @@ fn argon() -> Argon2<'static> {
 }
 
 /// The argon2id hash of a password in PHC form. Takes tens of milliseconds; runs off the runtime's threads.
-pub async fn hash_password(password: &str) -> Result<String> {
+pub(crate) async fn hash_password(password: &str) -> Result<String> {
     let password = password.to_owned();
     tokio::task::spawn_blocking(move || {
         let salt = SaltString::generate(&mut rsa::rand_core::OsRng);
@@ -25,7 +25,7 @@ pub async fn hash_password(password: &str) -> Result<String> {
 }
 
 /// Whether a password is the one behind a hash.
-pub async fn verify_password(password: &str, hash: &str) -> Result<bool> {
+pub(crate) async fn verify_password(password: &str, hash: &str) -> Result<bool> {
     let (password, hash) = (password.to_owned(), hash.to_owned());
     tokio::task::spawn_blocking(
         move || Ok(PasswordHash::new(&hash).is_ok_and(|h| argon().verify_password(password.as_bytes(), &h).is_ok())),

@@ -214,6 +214,8 @@ pub fn shown_details(store: &ImageStore) -> BTreeMap<String, String> {
 fn twice(store: &ImageStore) -> Query {
     match store.zone_id {
         Some(zone) => Query::live().eq("zone_id", zone).eq("url", &store.url),
+        // A bucket may have no URL; its name says which it is.
+        None if store.url.is_empty() => Query::live().eq("provider", &store.provider).eq("name", &store.name),
         None => Query::live().eq("provider", &store.provider).eq("url", &store.url),
     }
 }

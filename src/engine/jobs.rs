@@ -192,7 +192,7 @@ impl Engine {
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(e)) => {
-                tracing::error!(error = %e, cause = ?std::error::Error::source(&e).map(ToString::to_string), "a job's end was not written")
+                tracing::error!(error = %stratus_model::in_full(&e), "a job's end was not written")
             }
             Err(_) => tracing::error!("a job panicked; it stays pending and is taken up at the next start"),
         }
@@ -244,7 +244,7 @@ impl Engine {
         let (status, code, text, level, why) = match result {
             Ok(text) => (JobStatus::Succeeded, 0, text, Level::Info, None),
             Err(e) => {
-                tracing::warn!(job = job.id, command = job.command, error = %e, cause = ?std::error::Error::source(&e).map(ToString::to_string), "a job failed");
+                tracing::warn!(job = job.id, command = job.command, error = %stratus_model::in_full(&e), "a job failed");
                 let codes = e.codes();
                 let text = serde_json::json!({ "errorcode": codes.api, "cserrorcode": codes.cs, "errortext": e.to_string() }).to_string();
                 (JobStatus::Failed, 530, text, Level::Error, Some(e.to_string()))

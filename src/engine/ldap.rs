@@ -1,9 +1,11 @@
 //! Directories: users whose passwords an LDAP server knows (AUT-02). Who may log in is still a user here; only the password is asked
 //! there, by binding as the entry that is found under the user's name.
 use crate::account::AccountCreate;
+use crate::authenticators::Authenticator;
 use crate::domain::DomainCreate;
 use crate::user::NewUser;
 use crate::{Call, Engine, Listing, Topic, new_key};
+use async_trait::async_trait;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -122,6 +124,19 @@ impl Directory {
 /// All values of an attribute, whatever the case of its name.
 fn values<'a>(entry: &'a SearchEntry, attribute: &'a str) -> impl Iterator<Item = &'a String> {
     entry.attrs.iter().filter(move |(k, _)| k.eq_ignore_ascii_case(attribute)).flat_map(|(_, v)| v)
+}
+
+/// Passwords that a directory knows.
+pub(crate) struct Directories;
+
+#[async_trait]
+impl Authenticator for Directories {
+    fn name(&self) -> &'static str {
+        "LDAP"
+    }
+    async fn knows(&self, engine: &Engine, user: &User, password: &str) -> Result<bool> {
+        engine.ldap_knows(user, password).await
+    }
 }
 
 impl Engine {
@@ -249,11 +264,7 @@ impl Engine {
     }
 
     /// Whether a directory knows a user by this password. A directory that does not answer knows nobody.
-    pub(crate) async fn ldap_knows(&self, user: &User, password: &str) -> Result<bool> {
-        // An empty password binds as nobody, which succeeds; and nobody is the product itself, whatever a directory says.
-        if password.is_empty() || user.id == crate::setup::SYSTEM {
-            return Ok(false);
-        }
+    async fn ldap_knows(&self, user: &User, password: &str) -> Result<bool> {
         for directory in self.directories().await? {
             match self.ldap_check(&directory, user, password).await {
                 Ok(true) => return Ok(true),

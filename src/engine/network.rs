@@ -348,6 +348,7 @@ async fn owner(call: &Call, ask: &NetworkCreate, shared: bool) -> Result<(i64, i
     let acl = word("acltype", ask.acl_type.as_deref().unwrap_or(usual), &["Account", "Domain"])?;
     if acl == "Account" {
         let a = call.acting_owner(ask.account.as_deref(), ask.domain.as_ref(), ask.project.as_ref()).await?;
+        call.zone_for(&ask.zone, &a).await?;
         return Ok((a.id, a.domain_id, acl));
     }
     if !shared {

@@ -68,11 +68,27 @@ impl Engine {
         if !self.db.must::<NetworkOffering>(n.offering_id).await?.is_persistent {
             return Ok(n);
         }
+        let id = n.id;
+        match self.network_up(call, n).await {
+            Ok(n) => {
+                self.public_apply_later(Some(id)).await;
+                Ok(n)
+            }
+            // Who is told that it was not made must not find it.
+            Err(e) => {
+                if let Err(again) = self.network_delete(call, id).await {
+                    tracing::warn!(network = id, error = %stratus_model::in_full(&again), "a network that did not come up is left behind");
+                }
+                Err(e)
+            }
+        }
+    }
+
+    async fn network_up(&self, call: &Call, n: Network) -> Result<Network> {
         let n = self.network_wake(call, n).await?;
         if let Some(driver) = self.router_of(&n).await? {
             driver.implement(&network_spec(&n)).await.map_err(from_driver)?;
         }
-        self.public_apply_later(Some(n.id)).await;
         Ok(n)
     }
 
@@ -132,7 +148,7 @@ impl Engine {
             match outcome {
                 Ok(done) => ended += u64::from(done),
                 // The next look tries again; other networks do not wait for this one.
-                Err(e) => tracing::warn!(network = n.id, error = %e, "an unused network was not shut down"),
+                Err(e) => tracing::warn!(network = n.id, error = %stratus_model::in_full(&e), "an unused network was not shut down"),
             }
         }
         Ok(ended)

@@ -45,7 +45,7 @@ impl Engine {
         }
         // The pool is up whether or not every VM starts: what does not is in the events of its own job.
         if let Err(e) = self.jobs_finish(&jobs).await {
-            tracing::warn!(pool = id, error = %e, "a VM did not start after its storage's maintenance");
+            tracing::warn!(pool = id, error = %stratus_model::in_full(&e), "a VM did not start after its storage's maintenance");
         }
         self.db.write(move |tx| Box::pin(async move { tx.delete::<PoolStop>(Query::all().eq("pool_id", id)).await })).await?;
         self.db.must(id).await

@@ -121,6 +121,7 @@ impl Engine {
             (None, None) => return Err(Error::Missing { command: call.command.to_lowercase(), field: "zoneid".into() }),
         };
         let zone = self.db.must::<Zone>(network.zone_id).await?;
+        call.zone_for(&zone, &ask.owner).await?;
         if zone.allocation_state == "Disabled" && !call.caller.is_root() {
             return Err(Error::Denied(format!("Zone {} is disabled", zone.name)));
         }

@@ -60,7 +60,7 @@ impl Engine {
                 if now - figures >= engine.settings.number("vm.stats.interval").max(1000) * 1000 {
                     figures = now;
                     if let Err(e) = engine.figures_read().await {
-                        tracing::warn!(error = %e, "figures of VMs: failed, tried again later");
+                        tracing::warn!(error = %stratus_model::in_full(&e), "figures of VMs: failed, tried again later");
                     }
                 }
                 if now - forgotten >= 60_000_000 {
@@ -74,7 +74,7 @@ impl Engine {
                 if now - sampled >= engine.capacity_sample_period() {
                     sampled = now;
                     if let Err(e) = engine.capacity_sample().await {
-                        tracing::warn!(error = %e, "capacity samples: failed, tried again later");
+                        tracing::warn!(error = %stratus_model::in_full(&e), "capacity samples: failed, tried again later");
                     }
                 }
             }
@@ -113,6 +113,6 @@ fn report(what: &str, outcome: Result<u64>) {
     match outcome {
         Ok(0) => {}
         Ok(n) => tracing::info!(n, "{what}: done"),
-        Err(e) => tracing::warn!(error = %e, "{what}: failed, tried again later"),
+        Err(e) => tracing::warn!(error = %stratus_model::in_full(&e), "{what}: failed, tried again later"),
     }
 }

@@ -4,7 +4,8 @@ use crate::{Call, Engine};
 use stratus_model::{Limit, Result};
 use stratus_store::{Query, ResourceCount, Tx, Value};
 
-/// The sum behind a counter over the accounts that `in (…)` selects; `None` for what this cloud does not keep yet.
+/// The sum behind a counter over the accounts that `in (…)` selects; `None` for what this cloud does not have
+/// yet, and of which there are none therefore.
 ///
 /// A VM counts from its deployment until it is destroyed, whether it runs or not, and so do its CPUs and memory; a volume until it is
 /// destroyed, and its bytes with it; a template until it is removed. (MySQL's sums are decimals, hence the casts.)
@@ -73,7 +74,7 @@ async fn repair(tx: &mut Tx, holder: &Holder, which: &[Limit]) -> Result<()> {
     // Holds the counters against whoever takes at the same time, so that the sum and the counter are of one moment.
     tx.take::<ResourceCount>(rows(), "used = used", Vec::new()).await?;
     for row in tx.find::<ResourceCount>(rows()).await? {
-        let Some(sql) = which.iter().find(|l| l.number() == row.resource).and_then(|l| sum_of(*l)) else { continue };
+        let Some(limit) = which.iter().find(|l| l.number() == row.resource) else { continue };
         let (accounts, args): (&str, Vec<Value>) = match holder {
             Holder::Account(a) => ("(?)", vec![a.id.into()]),
             Holder::Domain(d) => (
@@ -81,7 +82,10 @@ async fn repair(tx: &mut Tx, holder: &Holder, which: &[Limit]) -> Result<()> {
                 vec![(d.path.chars().count() as i64).into(), d.path.as_str().into()],
             ),
         };
-        let real = tx.rows(format!("{sql}{accounts}"), args).await?.first().map_or(Ok(0), |r| r.get::<i64>(0))?;
+        let real = match sum_of(*limit) {
+            Some(sql) => tx.rows(format!("{sql}{accounts}"), args).await?.first().map_or(Ok(0), |r| r.get::<i64>(0))?,
+            None => 0,
+        };
         if real != row.used {
             tracing::warn!(
                 owner = kind,

@@ -106,7 +106,7 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
             match self.forward(call, &mut at, &mut plan).await {
                 Ok(()) => return Ok(plan),
                 Err(e) => {
-                    tracing::info!(job, saga = self.name, step = self.steps[at.step as usize].name, error = %e, "unwinding");
+                    tracing::info!(job, saga = self.name, step = self.steps[at.step as usize].name, error = %stratus_model::in_full(&e), "unwinding");
                     at.backward = true;
                     at.step += 1;
                     let codes = e.codes();
@@ -154,7 +154,7 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
                 let mut tries = 0;
                 while let Err(e) = undo(call, plan).await {
                     tries += 1;
-                    tracing::warn!(job = at.job_id, saga = self.name, step = step.name, error = %e, tries, "an undo failed");
+                    tracing::warn!(job = at.job_id, saga = self.name, step = step.name, error = %stratus_model::in_full(&e), tries, "an undo failed");
                     if tries == UNDO_TRIES {
                         break;
                     }
@@ -168,7 +168,7 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Saga<P> {
     /// Saves on the way back. What cannot be written down (a full disk) is undone all the same.
     async fn save_or_log(&self, call: &Call, at: &mut JobStep, plan: &P) {
         if let Err(e) = self.save(call, at, plan).await {
-            tracing::warn!(job = at.job_id, saga = self.name, error = %e, "where an unwinding stands was not saved");
+            tracing::warn!(job = at.job_id, saga = self.name, error = %stratus_model::in_full(&e), "where an unwinding stands was not saved");
         }
     }
 

@@ -123,6 +123,11 @@ pub struct OfferingUpdate {
     pub display: Option<bool>,
 }
 
+/// Whether an offering's VMs are started again when they die. From local storage they could only be started where they died.
+pub(crate) fn offers_ha(offering: &ServiceOffering) -> bool {
+    offering.offer_ha && offering.storage_type != "local"
+}
+
 impl Call {
     /// Narrows a query over offerings to those the caller sees: public ones, those of the domains above its own and of its own; an
     /// administrator also those of the domains below.

@@ -2,26 +2,20 @@
 //!
 //! Only argon2id of the clear password is stored, so the clear text is what logs in. Clients of release 2.2 send the MD5 hex of it
 //! instead; they get in only where that hex was itself set as the password, because keeping a second, weak hash is no good trade.
-use crate::{Call, Engine, Level, hash_password, verify_password};
+use crate::{Call, Engine, Level};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use stratus_model::{Caller, Error, Result, Source};
 use stratus_store::{Domain, Query, Session, User};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OnceCell, Semaphore};
 
 /// Seconds without a call after which a session ends.
 pub const TIMEOUT_SECONDS: i64 = 1800;
 /// Microseconds between two writes of a session's last use.
 const TOUCH_AFTER: i64 = 60 * SECOND;
 const SECOND: i64 = 1_000_000;
-
-/// Password checks at the same time: each takes 19 MiB, and strangers cause them.
-static CHECKS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(4));
-/// A hash that costs what a real one costs, for names that do not exist: the time taken tells nobody which do.
-static DECOY: OnceCell<String> = OnceCell::const_new();
 
 /// A login that was let in. The cookie exists here and at the client only.
 #[derive(Debug, Clone)]
@@ -42,16 +36,9 @@ impl Engine {
             Some(Domain { id, .. }) => self.db.find_one::<User>(Query::live().eq("domain_id", id).eq("username", username)).await?,
             None => None,
         };
-        let known = match &user {
-            Some(u) => u.password_hash.clone(),
-            None => DECOY.get_or_try_init(|| hash_password("nobody's")).await?.clone(),
-        };
-        let right = {
-            let _turn = CHECKS.acquire().await.map_err(Error::internal)?;
-            verify_password(password, &known).await?
-        };
+        let right = self.authenticate(user.as_ref(), password).await?;
         let Some(user) = user else { return Err(refused()) };
-        if !right && !self.ldap_knows(&user, password).await? {
+        if !right {
             self.login_failed(&user).await?;
             return Err(refused());
         }

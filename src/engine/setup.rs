@@ -1,6 +1,6 @@
 //! The fresh install: what an empty database gets, once (catalog/README.md "Fresh install").
 use crate::account::{new_owner_number, own_things};
-use crate::{Engine, hash_password, new_key};
+use crate::{Engine, new_key};
 use std::sync::Arc;
 use stratus_model::{AccountType, Error, Micros, Result};
 use stratus_store::{Account, Domain, Region, Setting, Table, Tx, User};
@@ -31,8 +31,11 @@ impl Engine {
         if self.db.get::<Domain>(ROOT_DOMAIN).await?.is_some() {
             return Ok(false);
         }
-        let first =
-            First { password_hash: hash_password(FIRST_PASSWORD).await?, api_key: new_key(), secret_sealed: self.sealer.seal(&new_key())? };
+        let first = First {
+            password_hash: self.password_kept(FIRST_PASSWORD).await?,
+            api_key: new_key(),
+            secret_sealed: self.sealer.seal(&new_key())?,
+        };
         let engine = self.clone();
         match self.db.write(move |tx| Box::pin(async move { engine.fill(tx, first).await })).await {
             Ok(()) => Ok(true),

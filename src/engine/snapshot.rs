@@ -204,7 +204,7 @@ impl Engine {
             driver.delete(&store.uuid, &snapshot.uuid).await.map_err(from_driver)
         };
         if let Err(e) = gone.await {
-            tracing::warn!(snapshot = snapshot.uuid, error = %e, "what came of a snapshot was not deleted");
+            tracing::warn!(snapshot = snapshot.uuid, error = %stratus_model::in_full(&e), "what came of a snapshot was not deleted");
         }
     }
 

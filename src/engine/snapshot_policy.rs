@@ -176,7 +176,7 @@ impl Engine {
 
     /// A recurring snapshot that could not begin (its owner's limit, say) is told in the owner's events.
     async fn policy_failed(&self, call: &Call, policy: &SnapshotPolicy, e: Error) -> Result<()> {
-        tracing::warn!(policy = policy.uuid, error = %e, "a recurring snapshot did not begin");
+        tracing::warn!(policy = policy.uuid, error = %stratus_model::in_full(&e), "a recurring snapshot did not begin");
         let (call, topic) = (call.clone(), topic(policy));
         let text = format!("A recurring snapshot did not begin: {e}");
         self.db

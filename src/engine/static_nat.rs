@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use stratus_drivers::{PortRule, PublicAddress, PublicSet, StaticNat};
 use stratus_model::{Error, Kind, Result, VmState};
-use stratus_store::{FirewallRule, IpAddress, IpRange, Job, Network, NetworkOffering, Nic, OfferingService, Query, Tx, Value, Vm, sql};
+use stratus_store::{
+    FirewallRule, IpAddress, IpRange, Job, Network, NetworkOffering, Nic, OfferingService, Query, Tag, Tx, Value, Vm, sql,
+};
 use uuid::Uuid;
 
 /// States of a VM that an address can stand for, once it has run: one that fails its first start loses its own address.
@@ -20,12 +22,16 @@ const ALIVE: [VmState; 5] = [VmState::Starting, VmState::Running, VmState::Stopp
 
 static FORGET_NAT: Saga<ForgetNat> = saga!("static-nat-disable": forget undo remember, tell_router);
 
+/// Rules as tags name them.
+const TAGGED: &str = "FirewallRule";
+
 /// What is to be taken back, and what it was.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ForgetNat {
     address: i64,
     was: Option<IpAddress>,
     rules: Vec<i64>,
+    tags: Vec<Tag>,
 }
 
 /// A rule that is to be made on a static NAT address.
@@ -117,7 +123,7 @@ impl Engine {
         if a.static_nat && a.is_system {
             return Err(Error::invalid("ipaddressid", format!("{} came with its VM and goes with it", a.address)));
         }
-        FORGET_NAT.run(call, 0, ForgetNat { address: id, was: None, rules: Vec::new() }).await.map(drop)
+        FORGET_NAT.run(call, 0, ForgetNat { address: id, was: None, rules: Vec::new(), tags: Vec::new() }).await.map(drop)
     }
 
     /// Opens ports of a static NAT address, with the job that tells the router.
@@ -231,7 +237,7 @@ impl Engine {
     pub(crate) async fn public_apply_later(&self, network: Option<i64>) {
         let Some(id) = network else { return };
         if let Err(e) = self.public_apply(id).await {
-            tracing::warn!(network = id, error = %e, "a router was not told of its public addresses; it is told again");
+            tracing::warn!(network = id, error = %stratus_model::in_full(&e), "a router was not told of its public addresses; it is told again");
         }
     }
 
@@ -346,7 +352,10 @@ async fn nat_forget(tx: &mut Tx, call: &Call, which: Query) -> Result<Vec<i64>> 
 /// Removes the rules of an address. Their keys.
 pub(crate) async fn rules_forget(tx: &mut Tx, call: &Call, address: i64) -> Result<Vec<i64>> {
     let mine = Query::live().eq("ip_address_id", address);
-    let ids = tx.find::<FirewallRule>(mine.clone()).await?.into_iter().map(|r| r.id).collect();
+    let ids: Vec<i64> = tx.find::<FirewallRule>(mine.clone()).await?.into_iter().map(|r| r.id).collect();
+    for id in &ids {
+        call.tags_forget(tx, TAGGED, *id).await?;
+    }
     tx.update::<FirewallRule>(mine, vec![("state", "Revoke".into()), ("removed", call.now().into())]).await?;
     Ok(ids)
 }
@@ -357,27 +366,30 @@ async fn bump(tx: &mut Tx, network: i64) -> Result<()> {
 
 async fn forget(call: &Call, plan: &mut ForgetNat) -> Result<()> {
     let (inner, id) = (call.clone(), plan.address);
-    let (was, rules) = call
+    let (was, rules, tags) = call
         .db
         .write(move |tx| {
             Box::pin(async move {
                 let was = tx.must::<IpAddress>(id).await?;
-                let rules = tx.find::<FirewallRule>(Query::live().eq("ip_address_id", id)).await?.into_iter().map(|r| r.id).collect();
+                let rules = tx.find::<FirewallRule>(Query::live().eq("ip_address_id", id)).await?;
+                let rules: Vec<i64> = rules.into_iter().map(|r| r.id).collect();
+                let tags = Query::all().eq("resource_type", TAGGED).within("resource_id", rules.iter().copied());
+                let tags = tx.find::<Tag>(tags).await?;
                 nat_forget(tx, &inner, Query::all().eq("id", id)).await?;
-                Ok((was, rules))
+                Ok((was, rules, tags))
             })
         })
         .await?;
     // Run again, this step finds nothing; then the first run's plan was lost with it, and so is the way back.
     if was.static_nat {
-        (plan.was, plan.rules) = (Some(was), rules);
+        (plan.was, plan.rules, plan.tags) = (Some(was), rules, tags);
     }
     Ok(())
 }
 
 async fn remember(call: &Call, plan: &mut ForgetNat) -> Result<()> {
     let Some(was) = plan.was.clone() else { return Ok(()) };
-    let rules = plan.rules.clone();
+    let (rules, tags) = (plan.rules.clone(), plan.tags.clone());
     let network = was.associated_network_id;
     call.db
         .write(move |tx| {
@@ -388,6 +400,7 @@ async fn remember(call: &Call, plan: &mut ForgetNat) -> Result<()> {
                 if hold(tx, was.vm_id.unwrap_or(0)).await? && tx.take::<IpAddress>(free, set, args).await? {
                     let set = vec![("state", Value::from("Active")), ("removed", Value::Null)];
                     tx.update::<FirewallRule>(Query::all().within("id", rules), set).await?;
+                    tx.insert_all(&tags).await?;
                 }
                 match was.associated_network_id {
                     Some(n) => bump(tx, n).await,

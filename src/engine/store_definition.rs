@@ -1,4 +1,4 @@
-//! Stores that are defined here and that no driver serves: object stores (S3, Swift) and the staging stores that stand before them.
+//! Stores that are defined here and that no driver serves: object stores (Swift) and the staging stores that stand before them.
 //! Their definitions are kept and listed; images rest on the file-based stores (`image_store.rs`).
 use crate::image_store::{ImageStoreAdd, ImageStoreFilter};
 use crate::location::Location;

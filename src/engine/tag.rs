@@ -4,7 +4,8 @@ use crate::{Call, Engine, ListScope, Listing, Topic};
 use std::collections::HashMap;
 use stratus_model::{Error, Kind, Result};
 use stratus_store::{
-    IpAddress, Network, Nic, Project, Query, ResourceDetail, SecurityGroup, Snapshot, Tag, Template, Tx, Vm, VmSnapshot, Volume,
+    FirewallRule, IpAddress, Network, Nic, Project, Query, ResourceDetail, SecurityGroup, Snapshot, Tag, Template, Tx, Vm, VmSnapshot,
+    Volume,
 };
 use uuid::Uuid;
 
@@ -19,6 +20,7 @@ const TYPES: &[(&str, Kind)] = &[
     ("Nic", Kind::Nic),
     ("SecurityGroup", Kind::SecurityGroup),
     ("PublicIpAddress", Kind::IpAddress),
+    ("FirewallRule", Kind::FirewallRule),
     ("Project", Kind::Project),
     ("Vpc", Kind::Vpc),
     ("VMSnapshot", Kind::VmSnapshot),
@@ -108,6 +110,7 @@ impl Call {
             Kind::Template => self.owned_resource::<Template>(q.eq("is_iso", false)).await?,
             Kind::Iso => self.owned_resource::<Template>(q.eq("is_iso", true)).await?,
             Kind::IpAddress => self.address_resource(id.trim()).await?,
+            Kind::FirewallRule => self.owned_resource::<FirewallRule>(q).await?,
             Kind::VmSnapshot => self.owned_resource::<VmSnapshot>(q).await?,
             // Nothing of the other kinds exists yet, so none has this id.
             _ => None,
@@ -160,7 +163,7 @@ trait HasUuid {
 macro_rules! has_uuid {
     ($($t:ty),*) => { $(impl HasUuid for $t { fn uuid(&self) -> &str { &self.uuid } })* };
 }
-has_uuid!(Vm, Volume, Snapshot, Network, SecurityGroup, Nic, Template, Project, VmSnapshot);
+has_uuid!(Vm, Volume, Snapshot, Network, SecurityGroup, Nic, Template, Project, VmSnapshot, FirewallRule);
 
 /// Refuses tags that cannot be: without key or value, too long, or one key twice.
 pub fn check_tags(tags: &[(String, String)]) -> Result<()> {

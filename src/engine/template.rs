@@ -219,6 +219,9 @@ impl Engine {
         if ask.zone.is_none() && !call.caller.is_root() {
             return Err(Error::Denied("Only root administrators may register a template in all zones".into()));
         }
+        if let Some(zone) = &ask.zone {
+            call.zone_for(zone, owner).await?;
+        }
         let stores = self.stores_for(ask.zone.as_ref()).await?;
         row = Template {
             uuid: Uuid::new_v4().to_string(),
@@ -415,6 +418,7 @@ impl Engine {
                 driver.delete(&store.uuid, &template.uuid).await.map_err(|e| Error::Unavailable(e.to_string()))?;
             }
         }
+        self.template_evict(&template, zone).await?;
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { forget(tx, &call, template, going).await })).await
     }

@@ -6,7 +6,7 @@ use crate::{Call, Engine};
 use std::sync::Arc;
 use stratus_drivers::{DriverError, TemplateFacts};
 use stratus_model::{Error, Result};
-use stratus_store::{Cluster, Query, StoragePool, Template, TemplateStore, Zone};
+use stratus_store::{Cluster, Query, StoragePool, Template, TemplatePool, TemplateStore, Zone};
 
 impl Engine {
     /// Brings an ISO or template to another zone: from a store that has it, else once more from its URL.
@@ -17,6 +17,7 @@ impl Engine {
         if let Some(from) = from {
             self.template_usable(call, template, from.id).await?;
         }
+        call.zone_for(to, &self.db.must(template.account_id).await?).await?;
         let there = Query::live().eq("template_id", template.id).eq("zone_id", to.id);
         let at = match self.db.find_one::<TemplateStore>(there).await? {
             Some(at) if at.state == DOWNLOADED => return Ok(TemplateInZone { template: template.clone(), at }),
@@ -69,7 +70,7 @@ impl Engine {
 
     /// A copy that did not come leaves no row behind.
     async fn copy_failed(&self, at: i64, e: &DriverError) -> Result<()> {
-        tracing::warn!(row = at, error = %e, "a template was not copied");
+        tracing::warn!(row = at, error = %stratus_model::in_full(e), "a template was not copied");
         let now = self.clock.now();
         self.db
             .write(move |tx| {
@@ -88,18 +89,70 @@ impl Engine {
         }
         self.template_usable(call, template, zone.id).await?;
         let pools = self.db.find::<StoragePool>(Query::live().eq("zone_id", zone.id).eq("state", "Up")).await?;
-        let clusters = self.db.by_ids::<Cluster>(pools.iter().filter_map(|p| p.cluster_id)).await?;
         for pool in pools {
-            let of_cluster = pool.cluster_id.and_then(|c| clusters.get(&c)).map(|c| c.hypervisor.clone());
-            let hypervisor = pool.hypervisor.clone().or(of_cluster).unwrap_or_default();
+            let hypervisor = self.pool_hypervisor(&pool).await?;
             if template.hypervisor.as_deref().is_some_and(|h| !h.eq_ignore_ascii_case(&hypervisor)) {
                 continue;
             }
             let Some(driver) = self.drivers.pool(&hypervisor) else { continue };
-            driver.preload(&pool.uuid, &template.uuid).await.map_err(from_driver)?;
+            match driver.preload(&pool.uuid, &template.uuid).await {
+                // On a store that pools do not see it is brought near first.
+                Err(DriverError::Missing(what)) => match self.template_stage(template, zone.id).await.map_err(from_driver)? {
+                    true => driver.preload(&pool.uuid, &template.uuid).await.map_err(from_driver)?,
+                    false => return Err(from_driver(DriverError::Missing(what))),
+                },
+                outcome => outcome.map_err(from_driver)?,
+            }
+            self.copy_stands(template.id, pool.id).await?;
         }
         let q = Query::live().eq("template_id", template.id).eq("zone_id", zone.id);
         let at = self.db.find_one::<TemplateStore>(q).await?.unwrap_or_default();
         Ok(TemplateInZone { template: template.clone(), at })
+    }
+
+    /// Remembers that a template was brought to a pool.
+    async fn copy_stands(&self, template_id: i64, pool_id: i64) -> Result<()> {
+        let created = self.clock.now();
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let same = Query::all().eq("template_id", template_id).eq("pool_id", pool_id);
+                    if tx.count::<TemplatePool>(same).await? == 0 {
+                        tx.insert(&mut TemplatePool { template_id, pool_id, created, ..Default::default() }).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Takes a template's copies from pools, of one zone or all. What does not answer keeps its copy and its row, for the next time.
+    pub(crate) async fn template_evict(&self, template: &Template, zone: Option<i64>) -> Result<()> {
+        let copies = self.db.find::<TemplatePool>(Query::all().eq("template_id", template.id)).await?;
+        let pools = self.db.by_ids::<StoragePool>(copies.iter().map(|c| c.pool_id)).await?;
+        for copy in copies {
+            let Some(pool) = pools.get(&copy.pool_id).filter(|p| zone.is_none_or(|z| z == p.zone_id)) else { continue };
+            let Some(driver) = self.drivers.pool(&self.pool_hypervisor(pool).await?) else { continue };
+            if let Err(e) = driver.evict(&pool.uuid, &template.uuid).await {
+                tracing::warn!(pool = pool.uuid, template = template.uuid, error = %e, "a template's copy stays on its pool");
+                continue;
+            }
+            self.db
+                .write(move |tx| Box::pin(async move { tx.delete::<TemplatePool>(Query::all().eq("id", copy.id)).await.map(drop) }))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The hypervisor that a pool is for: its own, or that of its cluster.
+    async fn pool_hypervisor(&self, pool: &StoragePool) -> Result<String> {
+        if let Some(own) = &pool.hypervisor {
+            return Ok(own.clone());
+        }
+        let cluster = match pool.cluster_id {
+            Some(id) => self.db.get::<Cluster>(id).await?,
+            None => None,
+        };
+        Ok(cluster.map(|c| c.hypervisor).unwrap_or_default())
     }
 }

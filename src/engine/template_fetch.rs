@@ -96,7 +96,7 @@ impl Engine {
             let (call, id) = (call.clone(), p.id);
             tokio::spawn(async move {
                 if let Err(e) = call.template_fetch(&call, id).await {
-                    tracing::warn!(row = id, error = %e, "a template did not come");
+                    tracing::warn!(row = id, error = %stratus_model::in_full(&e), "a template did not come");
                 }
             })
         });
@@ -188,7 +188,7 @@ impl Engine {
                 let (q, set) = (Query::live().eq("id", id).eq("state", UNDER_WAY), vec![("percent", i64::from(seen).into())]);
                 let wrote = self.db.write(move |tx| Box::pin(async move { tx.update::<T>(q, set).await })).await;
                 // The figure is for people to look at; the next one may be written again.
-                wrote.map_or_else(|e| tracing::warn!(error = %e, "a percentage was not written"), drop);
+                wrote.map_or_else(|e| tracing::warn!(error = %stratus_model::in_full(&e), "a percentage was not written"), drop);
             }
         }
     }
@@ -270,7 +270,7 @@ pub(crate) fn topic(t: &Template) -> Topic {
 
 async fn discard(driver: &dyn SecondaryStorage, store: &ImageStore, template: &Template) {
     if let Err(e) = driver.delete(&store.uuid, &template.uuid).await {
-        tracing::warn!(store = store.uuid, template = template.uuid, error = %e, "what came of a template was not deleted");
+        tracing::warn!(store = store.uuid, template = template.uuid, error = %stratus_model::in_full(&e), "what came of a template was not deleted");
     }
 }
 

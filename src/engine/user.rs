@@ -1,7 +1,7 @@
 //! Users: the logins and key pairs of an account.
 use crate::account::{Standing, chosen_uuid, free_uuid};
 use crate::setup::{ADMIN, SYSTEM};
-use crate::{Call, Engine, ListScope, Listing, Topic, hash_password, new_key};
+use crate::{Call, Engine, ListScope, Listing, Topic, new_key};
 use stratus_model::{Error, Kind, Micros, Result, Role};
 use stratus_store::{Account, Domain, Query, Session, Tx, User};
 
@@ -116,7 +116,7 @@ impl Engine {
             return Err(Error::invalid("account", "a project's account has no users"));
         }
         ask.check()?;
-        let hash = hash_password(&ask.password).await?;
+        let hash = self.password_kept(&ask.password).await?;
         let call = call.clone();
         self.db
             .write(move |tx| {
@@ -157,7 +157,7 @@ impl Engine {
         let mut set: Vec<(&'static str, stratus_store::Value)> = Vec::new();
         if let Some(password) = &ask.password {
             checked_password(password)?;
-            set.push(("password_hash", hash_password(password).await?.into()));
+            set.push(("password_hash", self.password_kept(password).await?.into()));
             set.extend([("default_password", false.into()), ("failed_logins", 0_i64.into())]);
         }
         if let Some((key, secret)) = &ask.keys {

@@ -278,7 +278,7 @@ impl Engine {
             cpu_mhz,
             memory_mb,
             vm_type: "User".into(),
-            ha_enabled: ask.offering.offer_ha,
+            ha_enabled: crate::service_offering::offers_ha(&ask.offering),
             display_vm: ask.display_vm,
             user_data: ask.user_data.clone(),
             keypair: ask.keypair.clone(),
@@ -304,6 +304,9 @@ impl Engine {
     pub async fn vm_update(&self, call: &Call, vm: Vm, ask: VmUpdate) -> Result<Vm> {
         if let Some(data) = &ask.user_data {
             check_user_data(data)?;
+        }
+        if ask.ha_enabled == Some(true) && self.db.must::<ServiceOffering>(vm.service_offering_id).await?.storage_type == "local" {
+            return Err(Error::invalid("haenable", "a virtual machine on local storage cannot be started on another host"));
         }
         let mut set: Vec<(&'static str, Value)> = Vec::new();
         let mut put = |column: &'static str, value: Option<Value>| set.extend(value.map(|v| (column, v)));

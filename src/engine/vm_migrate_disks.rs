@@ -1,5 +1,6 @@
 //! Moving a running VM to another host together with disks that the other host would not see (or that are wanted elsewhere). The host's
-//! driver carries guest and disks over in one go; until then both hosts and both pools have room taken for it.
+//! driver carries guest and disks over in one go; until then both hosts and both pools have room taken for it. A disk alone moves
+//! the same way, from the VM's host to that host.
 use crate::allocators::has_tags;
 use crate::group_push::Members;
 use crate::saga::Saga;
@@ -9,7 +10,7 @@ use crate::volume::volume_state;
 use crate::{Call, Engine, capacity, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskRef, VmSpec};
-use stratus_model::{Error, Result, VolumeEvent, VolumeState};
+use stratus_model::{Error, Result, VmState, VolumeEvent, VolumeState};
 use stratus_store::{Host, Query, StoragePool, Vm, Volume};
 use uuid::Uuid;
 
@@ -22,6 +23,8 @@ static MIGRATE: Saga<Plan> = saga!("vm-migrate-disks":
     settle,
     clean,
 );
+
+static MOVE_DISKS: Saga<Plan> = saga!("vm-disks-move": stay, reserve undo give_back, move_all undo move_back, switch, clean);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Plan {
@@ -50,6 +53,20 @@ impl Engine {
         let plan = Plan { vm: MigrateVm::with_disks(vm, host.id), disks };
         MIGRATE.run(call, 0, plan).await?;
         self.db.must(vm.id).await
+    }
+
+    /// Moves a volume under its running VM to another pool, in the call's job.
+    pub async fn volume_migrate_live(&self, call: &Call, vm: &Vm, volume: Volume, pool: StoragePool) -> Result<Volume> {
+        // An earlier life of this job may have moved it already.
+        if volume.pool_id != Some(pool.id) {
+            self.fits_there(&volume, &pool).await?;
+        }
+        let host = vm.host_id.ok_or_else(|| crate::vm::wrong_state(vm, "it runs nowhere"))?;
+        let path = volume.path.clone().unwrap_or_else(|| volume.uuid.clone());
+        let from = (volume.pool_id.unwrap_or(0), path, volume.size_bytes);
+        let disk = Move { volume: volume.id, pool: pool.id, path: Uuid::new_v4().to_string(), from };
+        MOVE_DISKS.run(call, 0, Plan { vm: MigrateVm::with_disks(vm, host), disks: vec![disk] }).await?;
+        self.db.must(volume.id).await
     }
 
     async fn moves(&self, vm: &Vm, host: &Host, named: Vec<(Volume, StoragePool)>) -> Result<Vec<Move>> {
@@ -103,6 +120,15 @@ impl Engine {
 
 async fn begin(call: &Call, plan: &mut Plan) -> Result<()> {
     vm_migrate::begin(call, &mut plan.vm).await
+}
+/// The VM is and stays where it runs.
+async fn stay(call: &Call, plan: &mut Plan) -> Result<()> {
+    let vm = call.db.must::<Vm>(plan.vm.vm).await?;
+    if vm.vm_state() != VmState::Running {
+        return Err(crate::vm::wrong_state(&vm, "its disks are moved another way when it does not run"));
+    }
+    (plan.vm.from, plan.vm.to) = (vm.host_id, vm.host_id);
+    Ok(())
 }
 async fn put_back(call: &Call, plan: &mut Plan) -> Result<()> {
     vm_migrate::put_back(call, &mut plan.vm).await
@@ -195,7 +221,7 @@ async fn move_all(call: &Call, plan: &mut Plan) -> Result<()> {
     };
     match moved {
         Ok(_) => Ok(()),
-        Err(_) if runs_on(call, &vm, plan.vm.to).await == Some(true) => Ok(()),
+        Err(_) if plan.vm.from != plan.vm.to && runs_on(call, &vm, plan.vm.to).await == Some(true) => Ok(()),
         Err(e) => Err(from_driver(e)),
     }
 }

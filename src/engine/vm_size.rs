@@ -158,7 +158,7 @@ fn columns(to: &ServiceOffering, size: Size) -> Vec<(&'static str, Value)> {
         ("cpus", size.cpus.into()),
         ("cpu_mhz", size.mhz.into()),
         ("memory_mb", size.memory_mb.into()),
-        ("ha_enabled", to.offer_ha.into()),
+        ("ha_enabled", crate::service_offering::offers_ha(to).into()),
     ]
 }
 

@@ -20,6 +20,7 @@ impl Engine {
     /// Stops a VM in the call's job; one that is stopped already is left alone.
     pub async fn vm_stop(&self, call: &Call, id: i64, mode: StopMode) -> Result<Vm> {
         let vm = self.db.must::<Vm>(id).await?;
+        self.ha_forget(call, id).await?;
         if vm.vm_state() == VmState::Stopped {
             return Ok(vm);
         }

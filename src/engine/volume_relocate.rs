@@ -84,20 +84,25 @@ impl Engine {
         Ok(tags(text.as_deref()))
     }
 
+    /// Refuses a pool that a volume cannot move to.
+    pub(crate) async fn fits_there(&self, volume: &Volume, pool: &StoragePool) -> Result<()> {
+        let found = self.pools_for(volume, None, (0, i64::MAX)).await?.rows.into_iter().find(|(p, _)| p.id == pool.id);
+        match found {
+            Some((_, true)) => Ok(()),
+            Some((_, false)) => {
+                let why = format!("pool {} is not Up, lacks the offering's tags or has no room for the volume", pool.name);
+                Err(Error::invalid("storageid", why))
+            }
+            None => Err(Error::invalid("storageid", "the pool cannot be seen by what uses the volume")),
+        }
+    }
+
     /// Moves a volume that no running VM uses to another pool, in the call's job.
     pub async fn volume_migrate(&self, call: &Call, volume: Volume, pool: StoragePool) -> Result<Volume> {
         // An earlier life of this job may have moved it already.
         if volume.pool_id != Some(pool.id) {
-            let (everything, fits) = ((0, i64::MAX), |l: Listing<(StoragePool, bool)>| l.rows.into_iter().find(|(p, _)| p.id == pool.id));
             self.idle(&volume).await?;
-            match fits(self.pools_for(&volume, None, everything).await?) {
-                Some((_, true)) => {}
-                Some((_, false)) => {
-                    let why = format!("pool {} is not Up, lacks the offering's tags or has no room for the volume", pool.name);
-                    return Err(Error::invalid("storageid", why));
-                }
-                None => return Err(Error::invalid("storageid", "the pool cannot be seen by what uses the volume")),
-            }
+            self.fits_there(&volume, &pool).await?;
         }
         RELOCATE.run(call, 0, Relocate::new(volume.id, pool.id, None)).await?;
         self.db.must(volume.id).await
@@ -247,10 +252,10 @@ async fn clean(call: &Call, plan: &mut Relocate) -> Result<()> {
         driver.delete(&disk).await.map_err(from_driver)
     };
     if let Err(e) = old.await {
-        tracing::warn!(volume = plan.volume, error = %e, "the disk that a volume left behind was not deleted");
+        tracing::warn!(volume = plan.volume, error = %stratus_model::in_full(&e), "the disk that a volume left behind was not deleted");
     }
     if let Err(e) = drop_copy(call, plan).await {
-        tracing::warn!(volume = plan.volume, copy = plan.copy, error = %e, "a copy on an image store was not deleted");
+        tracing::warn!(volume = plan.volume, copy = plan.copy, error = %stratus_model::in_full(&e), "a copy on an image store was not deleted");
     }
     Ok(())
 }

@@ -59,6 +59,7 @@ impl Engine {
         if ask.name.trim().is_empty() {
             return Err(Error::invalid("name", "must not be empty"));
         }
+        call.zone_for(zone, owner).await?;
         ask.format = format_word(&ask.format)?;
         if matches!(ask.format.as_str(), "ISO" | "BAREMETAL" | "TAR") {
             return Err(Error::invalid("format", format!("a volume cannot be {}", ask.format)));

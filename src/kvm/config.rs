@@ -41,6 +41,10 @@ pub struct Config {
     /// `SharedMountPoint://…` do without being named.
     #[serde(default)]
     pub shared_pools: Vec<String>,
+    /// After so many seconds without a sign on shared pools this host may be called dead; it stops the VMs that it has there after two
+    /// thirds of that. The same on all hosts of a cluster.
+    #[serde(default = "lease_seconds")]
+    pub lease_seconds: u64,
     /// Longest wait for a guest to shut down by itself, in seconds.
     #[serde(default = "shutdown_seconds")]
     pub shutdown_seconds: u64,
@@ -115,6 +119,7 @@ impl Config {
             netns: None,
             peers: BTreeMap::new(),
             shared_pools: Vec::new(),
+            lease_seconds: lease_seconds(),
             shutdown_seconds: shutdown_seconds(),
             detach_seconds: detach_seconds(),
             cpus_max: cpus_max(),
@@ -132,6 +137,9 @@ fn guest_bridge() -> String {
 }
 fn prefix() -> String {
     "st".into()
+}
+fn lease_seconds() -> u64 {
+    90
 }
 fn shutdown_seconds() -> u64 {
     60

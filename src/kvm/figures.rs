@@ -29,6 +29,7 @@ impl Kvm {
     pub(crate) async fn vm_figures(&self) -> Done<Vec<VmFigures>> {
         let now = Instant::now();
         let stats = self.virt(async |conn| conn.stats().await).await?;
+        let mut floods = self.floods().await;
         let mut all = Vec::new();
         for one in stats {
             let cpus = one.number("vcpu.current");
@@ -40,6 +41,7 @@ impl Kvm {
                 disk_written: one.sum("block", "wr.bytes"),
                 reads: one.sum("block", "rd.reqs"),
                 writes: one.sum("block", "wr.reqs"),
+                floods: floods.remove(&one.domain.name).unwrap_or_default(),
                 name: one.domain.name,
             });
         }

@@ -12,7 +12,7 @@ impl Kvm {
     }
 
     /// The same for what takes away: what is not there needs no taking away.
-    async fn nft_less(&self, script: &str) -> Done {
+    pub(crate) async fn nft_less(&self, script: &str) -> Done {
         if let Err(error) = self.nft(script).await {
             tracing::debug!(%error, "nothing to take back from the packet filter");
         }
@@ -22,7 +22,8 @@ impl Kvm {
     /// Lets a NIC's tap send as itself, before it is there.
     pub(crate) async fn nic_guard(&self, vm: &str, nic: &NicSpec) -> Done {
         tracing::debug!(vm, nic = nic.uuid, "a tap may send as itself");
-        self.nft(&text::guard(&self.config.prefix, &self.tap(nic), nic)).await
+        let vm = crate::keep::plain("a VM", vm)?;
+        self.nft(&text::guard(&self.config.prefix, &self.tap(nic), vm, nic)).await
     }
 
     /// Forgets a NIC that is gone from here.

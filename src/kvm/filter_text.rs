@@ -47,21 +47,30 @@ pub(crate) fn base(prefix: &str) -> String {
     )
 }
 
-/// Lets a NIC's tap send, as itself.
-pub(crate) fn guard(prefix: &str, tap: &str, nic: &NicSpec) -> String {
+/// Lets a NIC's tap send, as itself, and no more of what others have to answer than a guest needs (`flood.rs` counts the rest).
+pub(crate) fn guard(prefix: &str, tap: &str, vm: &str, nic: &NicSpec) -> String {
     let (t, c) = (table(prefix), chain(&nic.uuid));
-    let (mac, ip) = (&nic.mac, &nic.ip);
+    let (mac, ip, gateway) = (&nic.mac, &nic.ip, &nic.gateway);
+    let over = |limit: &str, what: &str| format!("limit rate over {limit} packets counter name {what}_{vm} drop");
+    let counters = crate::flood::KINDS.map(|(kind, _)| format!("add counter bridge {t} {kind}_{vm}\n")).concat();
+    let (arp, dhcp) = (over("50/second burst 100", "arp"), over("10/second burst 20", "dhcp"));
+    let (names, asks) = (over("200/second burst 400", "ask"), over("50/second burst 100", "ask"));
     format!(
-        "add chain bridge {t} {c}\n\
+        "{counters}\
+         add chain bridge {t} {c}\n\
          flush chain bridge {t} {c}\n\
          add rule bridge {t} {c} ether saddr != {mac} counter drop\n\
          add rule bridge {t} {c} ether type arp arp saddr ether != {mac} counter drop\n\
          add rule bridge {t} {c} ether type arp arp saddr ip != {{ {ip}, 0.0.0.0 }} counter drop\n\
+         add rule bridge {t} {c} ether type arp {arp}\n\
          add rule bridge {t} {c} ether type arp accept\n\
          add rule bridge {t} {c} ether type != ip counter drop\n\
+         add rule bridge {t} {c} udp dport 67 {dhcp}\n\
          add rule bridge {t} {c} ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept\n\
          add rule bridge {t} {c} ip saddr != {ip} counter drop\n\
          add rule bridge {t} {c} udp sport 67 counter drop\n\
+         add rule bridge {t} {c} ip daddr {{ {gateway}, {METADATA} }} udp dport 53 {names}\n\
+         add rule bridge {t} {c} ip daddr {{ {gateway}, {METADATA} }} tcp dport {{ 53, 80, 8080 }} tcp flags & (syn | ack) == syn {asks}\n\
          add rule bridge {t} {c} accept\n\
          add element bridge {t} taps {{ \"{tap}\" : jump {c} }}\n"
     )

@@ -2,7 +2,8 @@
 use crate::{Done, Kvm};
 use async_trait::async_trait;
 use stratus_drivers::{
-    ByteStream, DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ByteStream, DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport,
+    VmSnapshotSpec, VmSpec,
 };
 
 impl Kvm {
@@ -28,7 +29,13 @@ impl Host for Kvm {
         Ok(HostFacts { cpus, cpu_mhz, memory_bytes: memory_kib << 10, version, capabilities: "hvm,snapshot".into() })
     }
     async fn disconnect(&self, host: &str) -> Done {
-        if host == self.config.host { self.folders.hosts.remove(host) } else { Ok(()) }
+        if host != self.config.host {
+            return Ok(());
+        }
+        for pool in self.lease_folders()?.into_keys() {
+            self.lease_end(&pool)?;
+        }
+        self.folders.hosts.remove(host)
     }
     async fn ping(&self, host: &str) -> Done {
         self.mine(host)?;
@@ -56,8 +63,26 @@ impl Host for Kvm {
             return Ok(VmReport { name: vm.name.clone(), state: if there { PowerState::On } else { PowerState::Off } });
         }
         self.mine(from)?;
-        self.vm_migrate(to, vm).await?;
+        self.vm_migrate(to, vm, &[]).await?;
         Ok(VmReport { name: vm.name.clone(), state: PowerState::On })
+    }
+    /// As above; the host that the VM goes to makes files for the disks. On one host the disks move and the VM stays.
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {
+        self.mine(if to == self.config.host { to } else { from })?;
+        let state = if from == to {
+            self.disks_move(vm, disks).await?;
+            PowerState::On
+        } else if to == self.config.host {
+            let there = self.vm_expect(vm).await?;
+            if !there {
+                self.disks_expect(disks).await?;
+            }
+            if there { PowerState::On } else { PowerState::Off }
+        } else {
+            self.vm_migrate(to, vm, disks).await?;
+            PowerState::On
+        };
+        Ok(VmReport { name: vm.name.clone(), state })
     }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Done {
         self.mine(host)?;
@@ -104,6 +129,9 @@ impl Host for Kvm {
         // Domains are transient, so one that is known runs, or at least holds its memory.
         let domains = self.virt(async |conn| conn.domains().await).await?;
         Ok(domains.into_iter().map(|domain| VmReport { name: domain.name, state: PowerState::On }).collect())
+    }
+    async fn investigate(&self, host: &str, _by: &[String]) -> Done<Fate> {
+        if host == self.config.host { Ok(Fate::Alive) } else { self.host_fate(host).await }
     }
     async fn screen(&self, host: &str, vm: &str) -> Done<ByteStream> {
         self.mine(host)?;

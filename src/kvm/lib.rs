@@ -12,11 +12,13 @@
 //!   at before QEMU opens them (`image.rs`).
 //! - **A base is never written.** Disks are overlays over a pool's copy of the template, and no call here commits an overlay down.
 //!
+//! What others have to know to start this host's VMs when it is gone, it says on shared storage (`lease.rs`); what it can say of a
+//! silent one it has seen there (`witness.rs`).
+//!
 //! Every host that has VMs of a network has a router of its own for it, with the gateway's address: DHCP, DNS and metadata are
 //! answered where the guest is, and stay when another host goes. Between hosts the filters keep those answers at home.
 //!
-//! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped),
-//! moving disks between pools while a VM runs.
+//! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped).
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
 
 mod config;
@@ -25,10 +27,12 @@ mod domain;
 mod figures;
 mod filter;
 mod filter_text;
+mod flood;
 mod host;
 mod image;
 mod inside;
 mod keep;
+mod lease;
 mod libvirt;
 mod life;
 mod link;
@@ -37,9 +41,11 @@ mod metadata_serve;
 mod network;
 mod primary;
 mod public;
+mod relocate;
 mod router;
 mod run;
 mod secondary;
+mod witness;
 mod xml;
 
 pub use config::{Accelerator, Config, Peer, Tunnel};
@@ -62,6 +68,8 @@ pub struct Kvm {
     kvm: bool,
     folders: Folders,
     locks: Locks,
+    leases: lease::Leases,
+    witness: witness::Witness,
     stores: secondary::Stores,
     /// Read while something is being connected to a bridge, so that none goes meanwhile.
     wiring: tokio::sync::RwLock<()>,
@@ -109,6 +117,8 @@ impl Kvm {
             kvm: hardware(config.accelerator),
             folders,
             locks: Locks::default(),
+            leases: lease::Leases::default(),
+            witness: witness::Witness::default(),
             stores: secondary::Stores::default(),
             wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
@@ -120,6 +130,7 @@ impl Kvm {
         kvm.filters_restore().await?;
         kvm.networks_restore().await?;
         tokio::spawn(life::watch(kvm.me.clone()));
+        tokio::spawn(lease::keep(kvm.me.clone()));
         Ok(kvm)
     }
 

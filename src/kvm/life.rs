@@ -52,6 +52,7 @@ impl Kvm {
         for disk in &vm.disks {
             disks.push(self.disk_there(&reference(disk))?);
         }
+        self.lease_name(vm).await?;
         let wired = self.wiring.read().await;
         let mut bridges = Vec::new();
         for nic in &vm.nics {
@@ -82,6 +83,7 @@ impl Kvm {
         for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics).chain(&self.nics_ruled(vm)?) {
             self.nic_gone(nic).await?;
         }
+        self.floods_forget(vm).await?;
         self.files_gone(vm)
     }
 
@@ -128,13 +130,14 @@ impl Kvm {
     pub(crate) async fn vm_reboot(&self, vm: &str) -> Done {
         let _held = self.locks.hold(vm).await;
         let domain = self.there(vm).await?;
+        self.lease_anew(vm).await;
         let xml = self.virt(async |conn| conn.xml(&domain).await).await?;
         self.power_off(vm, StopMode::Graceful).await?;
         self.virt(async |conn| conn.create(&xml).await).await
     }
 
-    /// Moves a VM. Its disks have to be where the other host sees them: nothing is copied.
-    pub(crate) async fn vm_migrate(&self, to: &str, vm: &VmSpec) -> Done {
+    /// Moves a VM and the disks that are named, each from one place to another. The others have to be where the other host sees them.
+    pub(crate) async fn vm_migrate(&self, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done {
         let _held = self.locks.hold(&vm.name).await;
         let peer = self.config.peers.get(to).ok_or_else(|| DriverError::Unreachable(format!("host {to}")))?;
         let moved = self.vm_file(&vm.name, "moved")?;
@@ -143,25 +146,28 @@ impl Kvm {
             let there = std::fs::read_to_string(&moved).is_ok_and(|host| host == to);
             return if there { Ok(()) } else { Err(missing(&vm.name)) };
         };
+        let goes = |disk: &DiskSpec| disks.iter().any(|(_, there)| there.pool == disk.pool && there.path == disk.path);
         let mut shared = true;
-        for disk in &vm.disks {
+        for disk in vm.disks.iter().filter(|disk| !goes(disk)) {
             shared &= self.pool_shared(&disk.pool)?;
         }
         let here = self.config.state_dir.as_path();
         let folders = (here, peer.state_dir.as_deref().unwrap_or(here));
         let xml = self.virt(async |conn| conn.xml_to_move(&domain).await).await?;
         let xml = domain::moved(&xml, vm, folders)?;
-        self.virt(async |conn| conn.migrate(&domain, peer, &xml, shared).await).await?;
+        let (xml, copied) = self.xml_with_disks(xml, disks)?;
+        self.virt(async |conn| conn.migrate(&domain, peer, &xml, shared, &copied).await).await?;
         self.files_gone(&vm.name)?;
         std::fs::write(&moved, to).map_err(io(&moved))?;
         for nic in &vm.nics {
             self.nic_gone(nic).await?;
         }
-        Ok(())
+        self.floods_forget(&vm.name).await
     }
 
     /// Makes ready for a VM that another host is about to move here; whether it is here already.
     pub(crate) async fn vm_expect(&self, vm: &VmSpec) -> Done<bool> {
+        self.lease_name(vm).await?;
         let _wired = self.wiring.read().await;
         for nic in &vm.nics {
             self.bridge_up(&nic.broadcast_uri).await?;
@@ -232,7 +238,9 @@ impl Kvm {
             return Ok(());
         }
         let xml = disk_xml(disk, &file)?;
-        self.virt(async |conn| conn.attach(&domain, &xml).await).await
+        self.virt(async |conn| conn.attach(&domain, &xml).await).await?;
+        self.lease_anew(vm).await;
+        Ok(())
     }
 
     pub(crate) async fn disk_detach(&self, vm: &str, disk: &DiskSpec) -> Done {
@@ -241,7 +249,9 @@ impl Kvm {
         let file = self.disk_file(&disk.pool, &disk.path)?;
         let xml = disk_xml(disk, &file)?;
         let there = |seen: &Seen| seen.disks.iter().any(|(_, path)| *path == file);
-        self.let_go(&domain, &xml, &format!("disk {} ({})", disk.path, target(disk)?), there).await
+        self.let_go(&domain, &xml, &format!("disk {} ({})", disk.path, target(disk)?), there).await?;
+        self.lease_anew(vm).await;
+        Ok(())
     }
 
     /// Has the guest let a device go: it is asked, and asked again while it boots, until the domain has it no more.
@@ -333,6 +343,19 @@ impl Kvm {
             guarded().insert(domain.name);
         }
         Ok(())
+    }
+
+    /// The interface of this host that a NIC has, or would have.
+    pub fn tap_name(&self, nic: &NicSpec) -> String {
+        self.tap(nic)
+    }
+
+    /// The bridge that a NIC is on.
+    ///
+    /// # Errors
+    /// Its network is of a kind that is not known here.
+    pub fn bridge_name(&self, nic: &NicSpec) -> Result<String, DriverError> {
+        self.bridge(&nic.broadcast_uri)
     }
 
     /// The tap of a NIC on this host.

@@ -54,6 +54,7 @@ impl PrimaryStorage for Kvm {
         space(&place.path)
     }
     async fn disconnect(&self, pool: &str) -> Done {
+        self.lease_end(pool)?;
         self.folders.pools.remove(pool)
     }
     async fn create(&self, disk: &DiskRef) -> Done {

@@ -159,6 +159,18 @@ pub struct Codes {
     pub ec2: &'static str,
 }
 
+/// An error with its causes, as a log is told them: of an internal error everybody else reads the reference only.
+pub fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 impl Error {
     /// A parameter with a value that cannot be.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {

@@ -14,7 +14,7 @@ mod state;
 
 pub use caller::{AccountType, Caller, Role, Source};
 pub use clock::{Clock, Micros, SteppedClock, SystemClock, format_date, parse_date};
-pub use error::{Codes, Error, Reference, Result};
+pub use error::{Codes, Error, Reference, Result, in_full};
 pub use kind::{Kind, Limit};
 pub use schedule::{Interval, Schedule};
 pub use state::{JobStatus, SnapshotEvent, SnapshotState, VmEvent, VmState, VolumeEvent, VolumeState};

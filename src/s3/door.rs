@@ -49,12 +49,12 @@ impl Door {
             tokio::time::sleep(UPKEEP).await;
             turns = turns.wrapping_add(1);
             if let Err(e) = self.write_traffic().await {
-                tracing::warn!(error = %e, "the counters of the object storage were not written; tried again later");
+                tracing::warn!(error = %stratus_model::in_full(&e), "the counters of the object storage were not written; tried again later");
             }
             if turns.is_multiple_of(SWEEP)
                 && let Err(e) = self.sweep().await
             {
-                tracing::warn!(error = %e, "the object storage was not swept; tried again later");
+                tracing::warn!(error = %stratus_model::in_full(&e), "the object storage was not swept; tried again later");
             }
         }
     }

@@ -118,7 +118,7 @@ impl From<Error> for Fault {
         match &e {
             Error::NotFound { kind: Kind::Bucket, id } => Self::no_bucket(id),
             Error::Internal(..) => {
-                tracing::error!(error = %e, cause = ?std::error::Error::source(&e).map(ToString::to_string), "an S3 request failed");
+                tracing::error!(error = %stratus_model::in_full(&e), "an S3 request failed");
                 Self::new("InternalError", e.to_string())
             }
             Error::LimitReached { .. } => Self::new("QuotaExceeded", e.to_string()),

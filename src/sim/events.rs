@@ -29,6 +29,17 @@ impl Sim {
         self.host_event(host, |sim, state| sim.set_reachable(host, state, false))
     }
 
+    /// The way from the servers to a host is cut, and its neighbours still see it.
+    pub fn hide(&self, host: &str) -> Result<(), DriverError> {
+        self.host_event(host, |sim, state| {
+            sim.set_reachable(host, state, false)?;
+            let record = HostRecord { seen: true, ..state.record.clone() };
+            sim.note(&Record::Host { host: Borrowed(host), record: Borrowed(&record) })?;
+            state.record = record;
+            Ok(())
+        })
+    }
+
     /// A crashed or cut-off host answers again.
     pub fn revive(&self, host: &str) -> Result<(), DriverError> {
         self.host_event(host, |sim, state| sim.set_reachable(host, state, true))
@@ -60,7 +71,7 @@ impl Sim {
     }
 
     fn set_reachable(&self, host: &str, state: &mut HostState, reachable: bool) -> Result<(), DriverError> {
-        let record = HostRecord { reachable, ..state.record.clone() };
+        let record = HostRecord { reachable, seen: false, ..state.record.clone() };
         self.note(&Record::Host { host: Borrowed(host), record: Borrowed(&record) })?;
         state.record = record;
         Ok(())

@@ -56,6 +56,8 @@ ops! {
     DiskResize "disk-resize" "`PrimaryStorage::resize`",
     DiskIdentity "disk-identity" "`PrimaryStorage::identity`",
     Snapshot "snapshot" "`PrimaryStorage::snapshot`",
+    PoolPreload "pool-preload" "`PrimaryStorage::preload`",
+    PoolEvict "pool-evict" "`PrimaryStorage::evict`",
     StoreConnect "store-connect" "`SecondaryStorage::connect`",
     Fetch "fetch" "`SecondaryStorage::fetch`",
     TemplateFromSnapshot "template-from-snapshot" "`SecondaryStorage::template_from_snapshot`",

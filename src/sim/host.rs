@@ -39,7 +39,7 @@ impl Host for Sim {
     async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Done<VmReport> {
         self.run(Op::Migrate, &[from, to, &vm.name], || {
             disks.iter().try_for_each(|(here, there)| self.disk_follow(here, there))?;
-            self.vm_migrate(from, to, vm)
+            if from == to { self.disks_move(to, vm) } else { self.vm_migrate(from, to, vm) }
         })
         .await
     }
@@ -66,19 +66,24 @@ impl Host for Sim {
     }
     async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
         // Guests that do not compute are idle.
-        let idle = |vm: &Vm| VmFigures { name: vm.spec.name.clone(), ..VmFigures::default() };
+        let floods = |name: &str| crate::world::lock(&self.floods).get(name).cloned().unwrap_or_default();
+        let idle = |vm: &Vm| VmFigures { name: vm.spec.name.clone(), floods: floods(&vm.spec.name), ..VmFigures::default() };
         let on = |vm: &&Vm| vm.state == PowerState::On;
         self.run(Op::Figures, &[host], || {
             self.world.hosts.with(host, |hosts| Ok(answering(hosts, host)?.vms.values().filter(on).map(idle).collect()))
         })
         .await
     }
-    /// A host that does not answer and has no VMs left, as after a crash, is dead; one that was only cut off keeps them.
-    async fn investigate(&self, host: &str, _by: &[String]) -> Done<Fate> {
+    /// A host that does not answer and runs no VM, as after a crash, is dead; one that was only cut off keeps them. It takes a neighbour
+    /// that answers to see either.
+    async fn investigate(&self, host: &str, by: &[String]) -> Done<Fate> {
+        let answers = |other: &String| other != host && self.world.hosts.with(other, |hosts| answering(hosts, other).is_ok());
+        let witness = by.iter().any(answers);
         self.world.hosts.with(host, |hosts| {
             Ok(match hosts.get(host) {
                 Some(state) if state.record.reachable => Fate::Alive,
-                Some(state) if state.vms.is_empty() => Fate::Dead,
+                Some(state) if witness && state.record.seen => Fate::Alive,
+                Some(state) if witness && !state.vms.values().any(|vm| vm.state == PowerState::On) => Fate::Dead,
                 _ => Fate::Unknown,
             })
         })
@@ -128,7 +133,7 @@ impl Sim {
             if hosts.get(host).is_some_and(|state| !state.record.reachable) {
                 return Err(DriverError::Unreachable(format!("host {host}")));
             }
-            let record = HostRecord { facts: facts.clone(), connected: true, reachable: true };
+            let record = HostRecord { facts: facts.clone(), connected: true, reachable: true, seen: false };
             self.note(&Record::Host { host: Borrowed(host), record: Borrowed(&record) })?;
             put_host(hosts, host, record);
             Ok(facts)

@@ -143,7 +143,10 @@ impl Sim {
     fn is_named(&self, identity: &str) -> bool {
         let on_store = |store: &crate::world::Store| store.objects.values().any(|o| o.facts.checksum == identity).then_some(());
         let has = |disk: &crate::world::Disk| disk.identity == identity || disk.kept.values().any(|kept| kept == identity);
-        let on_pool = |pool: &crate::world::Pool| pool.disks.values().any(has).then_some(());
+        let on_pool = |pool: &crate::world::Pool| {
+            let copied = || pool.templates.values().any(|copy| copy.identity == identity);
+            (pool.disks.values().any(has) || copied()).then_some(())
+        };
         self.world.stores.find(on_store).is_some() || self.world.pools.find(on_pool).is_some()
     }
 

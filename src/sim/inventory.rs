@@ -2,7 +2,7 @@
 use crate::Sim;
 use crate::world::{Disk, HostState, Lease, Object, Vm};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stratus_drivers::{GroupRule, ObjectKind, PowerState, PublicSet};
 
 /// The world at one moment. It is taken shard by shard: take it when nothing moves, or expect to see a move half done.
@@ -18,6 +18,8 @@ pub struct Inventory {
     pub double_starts: u64,
     /// Disks by pool and path.
     pub pools: BTreeMap<String, BTreeMap<String, DiskEntry>>,
+    /// Templates whose copies stand on pools, by pool.
+    pub copies: BTreeMap<String, BTreeSet<String>>,
     /// Templates and snapshots by store and uuid.
     pub stores: BTreeMap<String, BTreeMap<String, ObjectEntry>>,
     /// Leases by network and NIC; a network without any is up all the same.
@@ -134,6 +136,9 @@ impl Sim {
         all.doubles = places;
         self.world.pools.each(|pool, state| {
             let entry = |disk: &Disk| DiskEntry { bytes: disk.bytes, identity: disk.identity.clone() };
+            if !state.templates.is_empty() {
+                all.copies.insert(pool.to_owned(), state.templates.keys().cloned().collect());
+            }
             all.pools.insert(pool.to_owned(), state.disks.iter().map(|(path, disk)| (path.clone(), entry(disk))).collect());
         });
         self.world.stores.each(|store, state| {

@@ -38,12 +38,16 @@ mod world;
 use fault::{Faults, Verdict};
 use images::Images;
 use journal::Journal;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stratus_drivers::DriverError;
-use world::{Record, World};
+use world::{Record, World, lock};
+
+/// Packets of VMs that their hosts dropped, by kind.
+type Floods = Mutex<HashMap<String, BTreeMap<String, u64>>>;
 
 pub use disturb::{Disturbance, DisturbanceError};
 pub use fault::{Fault, FaultKind, Op};
@@ -89,6 +93,7 @@ pub struct Sim {
     images: Images,
     faults: Faults,
     double_starts: AtomicU64,
+    floods: Floods,
 }
 
 impl Sim {
@@ -107,7 +112,7 @@ impl Sim {
         };
         let double_starts = AtomicU64::new(world.double_starts);
         let images = Images::open(images)?;
-        let sim = Self { defaults, world, journal, images, faults: Faults::default(), double_starts };
+        let sim = Self { defaults, world, journal, images, faults: Faults::default(), double_starts, floods: Floods::default() };
         sim.images_sweep();
         Ok(Arc::new(sim))
     }
@@ -120,6 +125,11 @@ impl Sim {
     /// Makes every later call of an operation take this long; zero takes the delay away.
     pub fn set_delay(&self, op: Op, delay: Duration) {
         self.faults.set_delay(op, delay);
+    }
+
+    /// A guest sends more than it may: its host drops so many packets of a kind. Not remembered when the world ends.
+    pub fn flood(&self, vm: &str, kind: &str, packets: u64) {
+        *lock(&self.floods).entry(vm.to_owned()).or_default().entry(kind.to_owned()).or_default() += packets;
     }
 
     /// Adds a fault. It counts the calls that match it from now on.

@@ -45,6 +45,12 @@ impl Sim {
         })
     }
 
+    /// The VM's disks are in other places now.
+    pub(crate) fn disks_move(&self, host: &str, spec: &VmSpec) -> Done<VmReport> {
+        self.with_vm(host, &spec.name, |sim, vm| sim.vm_change(host, vm, |vm| vm.spec.disks.clone_from(&spec.disks)))?;
+        Ok(VmReport { name: spec.name.clone(), state: PowerState::On })
+    }
+
     pub(crate) fn vm_scale(&self, host: &str, spec: &VmSpec) -> Done {
         self.world.hosts.with(host, |hosts| {
             let state = answering(hosts, host)?;

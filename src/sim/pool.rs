@@ -2,7 +2,7 @@
 use crate::Sim;
 use crate::fault::Op;
 use crate::url::Query;
-use crate::world::{Disk, Object, Pool, Record};
+use crate::world::{Disk, Object, Pool, Record, TemplateCopy};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow::Borrowed;
@@ -26,11 +26,21 @@ impl PrimaryStorage for Sim {
     async fn create_from_template(&self, disk: &DiskRef, template: &str) -> Done {
         self.run(Op::DiskFromTemplate, &[&disk.pool, &disk.path, template], || {
             let _stays = self.images.stay();
-            let source = self.world.stores.find(|store| store.objects.get(template).and_then(bytes_of(&[ObjectKind::Template])));
-            let source = source.ok_or_else(|| DriverError::Missing(format!("template {template}")))?;
+            let source = self.template_source(&disk.pool, template)?;
             self.disk_create(disk, source)
         })
         .await
+    }
+    async fn preload(&self, pool: &str, template: &str) -> Done {
+        self.run(Op::PoolPreload, &[pool, template], || {
+            let _stays = self.images.stay();
+            let (physical, identity) = self.template_source(pool, template)?;
+            self.template_put(pool, template, TemplateCopy { physical, identity })
+        })
+        .await
+    }
+    async fn evict(&self, pool: &str, template: &str) -> Done {
+        self.run(Op::PoolEvict, &[pool, template], || self.template_evict(pool, template)).await
     }
     async fn delete(&self, disk: &DiskRef) -> Done {
         self.run(Op::DiskDelete, &[&disk.pool, &disk.path], || self.disk_delete(disk)).await
@@ -90,6 +100,45 @@ pub(crate) fn known<'a>(pools: &'a mut HashMap<String, Pool>, pool: &str) -> Don
 }
 
 impl Sim {
+    /// What a disk of a template is made from: the pool's own copy, else the one on a store.
+    fn template_source(&self, pool: &str, template: &str) -> Done<(u64, String)> {
+        let here = self.world.pools.with(pool, |pools| Ok(known(pools, pool)?.templates.get(template).cloned()))?;
+        if let Some(copy) = here {
+            return Ok((copy.physical, copy.identity));
+        }
+        let source = self.world.stores.find(|store| store.objects.get(template).and_then(bytes_of(&[ObjectKind::Template])));
+        source.ok_or_else(|| DriverError::Missing(format!("template {template}")))
+    }
+
+    /// Puts a template's copy on a pool; one that is there stays.
+    fn template_put(&self, pool: &str, template: &str, copy: TemplateCopy) -> Done {
+        self.world.pools.with(pool, |pools| {
+            let state = known(pools, pool)?;
+            if state.templates.contains_key(template) {
+                return Ok(());
+            }
+            let (free, needs) = (state.total.saturating_sub(state.used), copy.physical);
+            if needs > free {
+                return Err(DriverError::NoRoom(format!("pool {pool} has {free} bytes left, template {template} needs {needs}")));
+            }
+            self.note(&Record::TemplateCopy { pool: Borrowed(pool), template: Borrowed(template), copy: Borrowed(&copy) })?;
+            state.put_template(template, copy);
+            Ok(())
+        })
+    }
+
+    fn template_evict(&self, pool: &str, template: &str) -> Done {
+        let gone = self.world.pools.with(pool, |pools| {
+            let state = known(pools, pool)?;
+            if state.templates.contains_key(template) {
+                self.note(&Record::TemplateCopyGone { pool: Borrowed(pool), template: Borrowed(template) })?;
+            }
+            Ok(state.take_template(template))
+        })?;
+        self.images_released(gone.iter().map(|copy| &copy.identity));
+        Ok(())
+    }
+
     fn pool_connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
         let mut query = Query::of(url)?;
         let total = query.bytes("size", self.defaults.pool_bytes)?;
@@ -247,9 +296,12 @@ impl Sim {
         Ok(is)
     }
 
-    /// The same disk in another place, the VM that uses it being under way there.
+    /// The same disk in another place, the VM that uses it being under way there. One that is there came the first time.
     pub(crate) fn disk_follow(&self, from: &DiskRef, to: &DiskRef) -> Done {
         let _stays = self.images.stay();
+        if self.disk_present(&to.pool, &to.path).is_ok() {
+            return Ok(());
+        }
         let source = self.with_disk(&from.pool, &from.path, |_, there| Ok((there.physical, there.identity.clone())))?;
         self.disk_create(to, source)
     }

@@ -84,6 +84,8 @@ impl World {
             Record::PoolGone { pool } => self.pools.with(&pool, |pools| drop(pools.remove(&*pool))),
             Record::Disk { pool, path, disk } => on_pool(&pool, &mut |state| state.put(&path, (*disk).clone()))?,
             Record::DiskGone { pool, path } => on_pool(&pool, &mut |state| drop(state.take(&path)))?,
+            Record::TemplateCopy { pool, template, copy } => on_pool(&pool, &mut |state| state.put_template(&template, (*copy).clone()))?,
+            Record::TemplateCopyGone { pool, template } => on_pool(&pool, &mut |state| drop(state.take_template(&template)))?,
             Record::Store { store, total } => {
                 self.stores.with(&store, |stores| stores.entry(store.to_string()).or_default().total = total);
             }
@@ -139,6 +141,9 @@ impl World {
             for (path, disk) in &state.disks {
                 put(Record::Disk { pool: pool.clone(), path: Borrowed(path), disk: Borrowed(disk) });
             }
+            for (template, copy) in &state.templates {
+                put(Record::TemplateCopy { pool: pool.clone(), template: Borrowed(template), copy: Borrowed(copy) });
+            }
         });
         self.stores.each(|store, state| {
             let store: Cow<'_, str> = Borrowed(store);
@@ -163,7 +168,7 @@ impl World {
     pub fn len(&self) -> u64 {
         let mut count = 2;
         self.hosts.each(|_, state| count += 1 + state.vms.len() + state.rules.len() + state.members.len());
-        self.pools.each(|_, pool| count += 1 + pool.disks.len());
+        self.pools.each(|_, pool| count += 1 + pool.disks.len() + pool.templates.len());
         self.stores.each(|_, store| count += 1 + store.objects.len());
         self.networks.each(|_, net| count += 2 + net.leases.len());
         count as u64

@@ -57,6 +57,9 @@ pub(crate) struct HostRecord {
     pub connected: bool,
     /// Answers; a crashed host or one behind a cut cable does not.
     pub reachable: bool,
+    /// Its neighbours see that it lives although it does not answer.
+    #[serde(default)]
+    pub seen: bool,
 }
 
 /// A host with what is on it.
@@ -117,9 +120,32 @@ pub(crate) struct Pool {
     pub total: u64,
     pub used: u64,
     pub disks: HashMap<String, Disk>,
+    /// Copies of templates by uuid, from which disks are made without asking a store.
+    pub templates: HashMap<String, TemplateCopy>,
+}
+
+/// A template's copy on a pool.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct TemplateCopy {
+    pub physical: u64,
+    pub identity: String,
 }
 
 impl Pool {
+    /// Puts a template's copy on the pool and keeps the sum of bytes right.
+    pub fn put_template(&mut self, template: &str, copy: TemplateCopy) {
+        self.take_template(template);
+        self.used += copy.physical;
+        self.templates.insert(template.to_owned(), copy);
+    }
+
+    /// Takes a template's copy from the pool.
+    pub fn take_template(&mut self, template: &str) -> Option<TemplateCopy> {
+        let copy = self.templates.remove(template)?;
+        self.used -= copy.physical;
+        Some(copy)
+    }
+
     /// Puts a disk on the pool and keeps the sum of bytes right.
     pub fn put(&mut self, path: &str, disk: Disk) {
         self.take(path);
@@ -241,6 +267,8 @@ pub(crate) enum Record<'a> {
     PoolGone { pool: Cow<'a, str> },
     Disk { pool: Cow<'a, str>, path: Cow<'a, str>, disk: Cow<'a, Disk> },
     DiskGone { pool: Cow<'a, str>, path: Cow<'a, str> },
+    TemplateCopy { pool: Cow<'a, str>, template: Cow<'a, str>, copy: Cow<'a, TemplateCopy> },
+    TemplateCopyGone { pool: Cow<'a, str>, template: Cow<'a, str> },
     Store { store: Cow<'a, str>, total: u64 },
     Object { store: Cow<'a, str>, object: Cow<'a, str>, is: Cow<'a, Object> },
     ObjectGone { store: Cow<'a, str>, object: Cow<'a, str> },

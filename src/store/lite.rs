@@ -38,9 +38,12 @@ pub(crate) fn error(e: rusqlite::Error) -> Error {
 pub(crate) fn open_writer(file: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let c = open(file, flags)?;
-    // Pages that a batch changes stay in memory until it commits.
-    c.execute_batch("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma cache_size = -16000;")
-        .map_err(error)?;
+    // Pages that a batch changes stay in memory until it commits, and so does what undoes one of its pieces.
+    c.execute_batch(
+        "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma cache_size = -16000; \
+         pragma temp_store = memory;",
+    )
+    .map_err(error)?;
     Ok(c)
 }
 

@@ -12,7 +12,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use stratus_model::{Error, Result};
+use stratus_model::{Error, Result, in_full};
 use tokio::sync::{mpsc, oneshot};
 
 /// Pieces of work in one transaction at most. Larger batches win little and make the first in line wait.
@@ -38,10 +38,11 @@ pub(crate) fn serve(connection: Connection, mut queue: mpsc::Receiver<Piece>, me
         match outcome {
             Ok(()) => answers.into_iter().for_each(|(to, result)| drop(to.send(result))),
             Err(e) => {
-                tracing::error!(error = %e, cause = ?std::error::Error::source(&e).map(ToString::to_string), "a batch of writes did not become durable");
+                let why = in_full(&e);
+                tracing::error!(error = %why, "a batch of writes did not become durable");
                 for (to, result) in answers {
                     // What was refused stays refused; what was done is undone with the batch.
-                    let _ = to.send(result.and_then(|_| Err(Error::internal("the write did not become durable"))));
+                    let _ = to.send(result.and_then(|_| Err(Error::internal(format!("the write did not become durable: {why}")))));
                 }
             }
         }
@@ -62,13 +63,12 @@ fn batch(tx: &mut Tx, pieces: impl Iterator<Item = Piece>) -> (Answers, Result<(
         return (pieces.map(|p| (p.answer, Ok(Box::new(()) as Out))).collect(), Err(e));
     }
     let answers = pieces.map(|piece| (piece.answer, one(tx, piece.work))).collect();
-    let mut outcome = raw(tx, "commit");
+    let outcome = raw(tx, "commit");
     if outcome.is_err() {
         // A full disk ends here: nothing of the batch stands, and the connection must not keep the lock.
         if let Err(e) = raw(tx, "rollback") {
-            tracing::warn!(error = %e, "rollback after a failed commit");
+            tracing::warn!(error = %in_full(&e), "rollback after a failed commit");
         }
-        outcome = outcome.map_err(|e| Error::internal(e.to_string()));
     }
     (answers, outcome)
 }

@@ -208,14 +208,25 @@ async fn images_rest_in_a_bucket() {
     let mut zone: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
     let endpoint = other.fact("/s3").trim_end_matches('/').to_owned();
     let (access, secret) = (other.fact("/admin/api_key"), other.fact("/admin/secret_key"));
-    zone["zones"][0]["secondaryStorages"] = serde_json::json!([{ "provider": "S3", "details": {
-        "bucket": "images", "endpoint": endpoint, "accesskey": access, "secretkey": secret, "usehttps": "false",
-    } }]);
+    zone["zones"][0]["secondaryStorages"] = serde_json::json!([]);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), zone.to_string()).unwrap();
     let server = Server::start_with(&["--simulate", file.path().to_str().unwrap()]).await;
     let web = Web::start().await;
     let native = server.native();
+    let bucket = [("bucket", "images"), ("accesskey", access), ("secretkey", secret), ("endpoint", &*endpoint), ("usehttps", "false")];
+    let wrong = native.call("addS3", &[&bucket[1..], &[("bucket", "nothing")]].concat()).await.unwrap();
+    assert!(wrong.status >= 400 && !wrong.text.contains(secret), "{}", wrong.text);
+    let added = native.ok("addS3", &bucket).await["secondarystorage"].clone();
+    assert_eq!((&added["providername"], &added["scope"]), (&"S3".into(), &"REGION".into()), "{added}");
+    assert_eq!(native.list("listS3s", "imagestore", &[]).await[0]["id"], added["id"]);
+    let again = native.call("addS3", &bucket).await.unwrap();
+    assert_eq!(again.status, 431, "{}", again.text);
+    let ready = async || {
+        let templates = native.list("listTemplates", "template", &[("templatefilter", "executable")]).await;
+        templates.iter().any(|t| t["isready"] == true)
+    };
+    until("the built-in template is in the bucket", ready).await;
     let (zone, ..) = native.place().await;
     set(&native, "secstorage.allowed.internal.sites", "127.0.0.1").await;
     let bytes = random(20 << 20);

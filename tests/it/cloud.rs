@@ -6,7 +6,6 @@ use std::sync::Arc;
 use stratus::simulate::{self, Description};
 use stratus_api::Registry;
 use stratus_drivers::DriverError;
-use stratus_engine::allocators::Allocators;
 use stratus_engine::{Engine, EngineConfig};
 use stratus_model::{Caller, Error, Source, SteppedClock};
 use stratus_sim::{Fault, FaultKind, Op, Sim};
@@ -28,10 +27,10 @@ pub struct TestCloud {
 impl TestCloud {
     /// On SQLite or on MariaDB; none where there is no MariaDB.
     pub async fn new(maria: bool, zone: &str) -> Option<Self> {
-        Self::with(maria, zone, Default::default()).await
+        Self::with(maria, zone, |_| ()).await
     }
-    /// With allocators of its own.
-    pub async fn with(maria: bool, zone: &str, allocators: Allocators) -> Option<Self> {
+    /// With plug-ins of its own.
+    pub async fn with(maria: bool, zone: &str, change: impl FnOnce(&mut EngineConfig)) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let db = match maria {
             true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
@@ -45,7 +44,8 @@ impl TestCloud {
             .with_network("VirtualRouter", sim.clone())
             .with_network("SecurityGroupProvider", sim.clone());
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock: clock.clone(), allocators, name: "test".into() };
+        let mut config = EngineConfig::new(db, Sealer::new(&[7; 32]), drivers, clock.clone(), "test");
+        change(&mut config);
         let engine = Engine::open(config).await.unwrap();
         assert!(engine.setup().await.unwrap());
         simulate::make(&engine, &Description::read(zone).unwrap()).await.unwrap();
@@ -85,10 +85,15 @@ impl TestCloud {
     pub async fn vm(&self, uuid: &str) -> Vm {
         self.engine.db.find_one(Query::all().eq("uuid", uuid)).await.unwrap().unwrap()
     }
-    /// A new account of type user with one user.
+    /// A new account of type user with one user, in ROOT.
     pub async fn user(&self, name: &str) -> Arc<Caller> {
+        let root = self.first("listDomains", "domain", &[("name", "ROOT")]).await;
+        self.user_in(name, &root).await
+    }
+    /// The same in another domain.
+    pub async fn user_in(&self, name: &str, domain: &str) -> Arc<Caller> {
         let who = [("username", name), ("password", "p"), ("firstname", "A"), ("lastname", "B"), ("email", "a@example.com")];
-        self.ask("createAccount", &[&who[..], &[("accounttype", "0")]].concat()).await;
+        self.ask("createAccount", &[&who[..], &[("accounttype", "0"), ("domainid", domain)]].concat()).await;
         let user = self.engine.db.find_one::<User>(Query::live().eq("username", name)).await.unwrap().unwrap();
         Arc::new(self.engine.caller_of(&user, Source::Key).await.unwrap())
     }

@@ -1,5 +1,6 @@
 mod addresses;
 mod agents;
+mod authenticators;
 mod bad_input;
 mod bytes;
 mod clients;
@@ -17,6 +18,7 @@ mod kvm_cloud;
 mod kvm_local;
 mod kvm_scene;
 mod life;
+mod limits;
 mod native;
 mod native_clients;
 mod networks;

@@ -23,6 +23,7 @@ on_both! {
     guest_vlans_of_an_account_are_its_alone in &super::advanced();
     a_public_range_of_an_account_is_its_alone in &super::advanced();
     portable_ranges_are_kept_apart in &super::advanced();
+    a_network_of_a_persistent_offering_is_up_without_vms in &super::advanced();
 }
 
 impl TestCloud {
@@ -316,4 +317,43 @@ async fn portable_ranges_are_kept_apart(c: TestCloud) {
     c.ask("deletePortableIpRange", &[("id", made["id"].as_str().unwrap())]).await;
     assert_eq!(c.ask("listPortableIpRanges", &[]).await["count"], Value::Null);
     make("203.0.113.1", "203.0.113.4").await.unwrap();
+}
+
+async fn a_network_of_a_persistent_offering_is_up_without_vms(c: TestCloud) {
+    let mut ask = vec![("name", "always"), ("displaytext", "always"), ("guestiptype", "Isolated"), ("traffictype", "GUEST")];
+    ask.extend([("supportedservices", "Dhcp,Dns,SourceNat,UserData"), ("ispersistent", "true")]);
+    let provided: Vec<(String, &str)> = ["Dhcp", "Dns", "SourceNat", "UserData"]
+        .into_iter()
+        .enumerate()
+        .flat_map(|(i, s)| {
+            [(format!("serviceproviderlist[{i}].service"), s), (format!("serviceproviderlist[{i}].provider"), "VirtualRouter")]
+        })
+        .collect();
+    ask.extend(provided.iter().map(|(k, v)| (k.as_str(), *v)));
+    let made = c.ask("createNetworkOffering", &ask).await["networkoffering"].clone();
+    assert_eq!(made["ispersistent"], true, "{made}");
+    let offering = made["id"].as_str().unwrap();
+    c.ask("updateNetworkOffering", &[("id", offering), ("state", "Enabled")]).await;
+    let ask = [("name", "n"), ("displaytext", "n"), ("zoneid", &*c.zone), ("networkofferingid", offering)];
+
+    c.sim.inject(Fault::nth(Op::Implement, 1, FaultKind::Fail(DriverError::Failed("no".into()))));
+    assert_eq!(code(c.try_as(&c.admin, "createNetwork", &ask).await), 534);
+    let left = Query::live().eq("name", "n");
+    assert_eq!(c.engine.db.count::<Network>(left).await.unwrap(), 0, "what did not come up is not there");
+    assert_eq!(c.engine.db.count::<Vnet>(Query::all()).await.unwrap(), 0);
+    c.settled("a router that failed").await;
+
+    let shown = c.ask("createNetwork", &ask).await["network"].clone();
+    assert_eq!((&shown["state"], &shown["ispersistent"], &shown["vlan"]), (&"Implemented".into(), &true.into(), &"100".into()), "{shown}");
+    let id = shown["id"].as_str().unwrap();
+    assert!(c.sim.inventory().networks.contains_key(id), "its router is there before any VM");
+    assert_eq!((c.collect().await, c.collect().await), (0, 0), "and stays");
+    let n = c.network(id).await;
+    let vm = c.deploy_on(&c.admin, &n).await.unwrap();
+    c.ask("destroyVirtualMachine", &[("id", &vm), ("expunge", "true")]).await;
+    assert_eq!((c.collect().await, c.network(id).await.state.as_str()), (0, "Implemented"));
+    c.settled("after its last VM").await;
+    c.ask("deleteNetwork", &[("id", id)]).await;
+    assert!(!c.sim.inventory().networks.contains_key(id));
+    c.settled("deleted").await;
 }

@@ -391,6 +391,23 @@ async fn a_volume_moves_and_goes_back(c: TestCloud) {
     let (counts, objects) = (c.counts().await, c.objects());
     assert_eq!(c.refused("migrateVolume", &[("volumeid", &root), ("storageid", &second)]).await.codes().api, 536, "it runs");
     assert_eq!(c.refused("revertSnapshot", &[("id", &snapshot)]).await.codes().api, 536, "it runs");
+    let first = here.uuid.clone();
+    for (there, home) in [(&second, &first), (&first, &second)] {
+        let live = [("volumeid", &*root), ("storageid", there.as_str()), ("livemigrate", "true")];
+        for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
+            let when = format!("under its VM from {home}, {kind:?}");
+            c.sim.inject(Fault::nth(Op::Migrate, 1, kind));
+            c.refused("migrateVolume", &live).await;
+            c.sim.clear_faults();
+            c.settled(&when).await;
+            assert_eq!((c.bytes(&root).await, c.vm(&vm).await.state.as_str()), (changed.clone(), "Running"), "{when}");
+        }
+        let moved = c.ask("migrateVolume", &live).await;
+        assert_eq!((&moved["volume"]["storageid"], &moved["volume"]["state"]), (&there.as_str().into(), &"Ready".into()), "{moved}");
+        assert_eq!((c.bytes(&root).await, c.vm(&vm).await.state.as_str()), (changed.clone(), "Running"));
+        c.settled("moved under its VM").await;
+        assert_eq!((c.counts().await, c.objects()), (counts.clone(), objects.clone()));
+    }
     c.ask("stopVirtualMachine", &[("id", &vm)]).await;
     for op in [Op::Snapshot, Op::DiskFromSnapshot] {
         for kind in [FaultKind::Fail(DriverError::Failed("no".into())), FaultKind::Lose] {
@@ -427,7 +444,7 @@ async fn a_volume_moves_and_goes_back(c: TestCloud) {
     assert_eq!(c.vm(&vm).await.state, "Running");
     c.settled("out of maintenance").await;
     c.refused("cancelStorageMaintenance", &[("id", &second)]).await;
-    assert_eq!((c.events_in("MAINT.PREPARE.PS", "Completed").await, c.events_in("VOLUME.MIGRATE", "Completed").await), (1, 7));
+    assert_eq!((c.events_in("MAINT.PREPARE.PS", "Completed").await, c.events_in("VOLUME.MIGRATE", "Completed").await), (1, 13));
 }
 
 async fn duplicates_have_the_bytes_and_a_life_of_their_own(c: TestCloud) {

@@ -178,7 +178,16 @@ async fn a_template_goes_to_another_zone(c: TestCloud) {
     assert!(c.try_as(&c.admin, "copyTemplate", &[("id", &template), ("sourcezoneid", &c.zone), ("destzoneid", &c.zone)]).await.is_err());
     let ready = c.ask("prepareTemplate", &[("templateid", &template), ("zoneid", &other)]).await;
     assert_eq!(ready["template"][0]["id"], template.as_str(), "{ready}");
+    let copies = || c.sim.inventory().copies.values().filter(|t| t.contains(&template)).count();
+    let pools = c.ask("listStoragePools", &[("zoneid", &other)]).await["count"].as_u64().unwrap();
+    assert_eq!(copies() as u64, pools, "a copy on each pool of that zone");
+    c.ask("prepareTemplate", &[("templateid", &template), ("zoneid", &other)]).await;
+    c.sim.inject(Fault::nth(Op::PoolPreload, 1, FaultKind::Fail(DriverError::NoRoom("full".into()))));
+    assert!(c.try_as(&c.admin, "prepareTemplate", &[("templateid", &template), ("zoneid", &c.zone)]).await.is_err());
+    c.sim.clear_faults();
+    assert_eq!(copies() as u64, pools);
     c.ask("deleteTemplate", &[("id", &template), ("zoneid", &other)]).await;
+    assert_eq!(copies(), 0, "they went with it");
     assert!(c.try_as(&c.admin, "prepareTemplate", &[("templateid", &template), ("zoneid", &other)]).await.is_err());
     c.settled("in one zone again").await;
 }

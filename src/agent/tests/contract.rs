@@ -80,7 +80,9 @@ async fn a_driver_behind_an_agent_keeps_the_contract() {
     let hub = &*world.hub;
     furnish(hub).await;
     let other = Some(("h8".into(), "http://sim/c0/h8".into()));
-    let case = HostCase { host: "h9".into(), url: "http://sim/c0/h9".into(), vm: vm(), spare: spec("spare", 1), other };
+    PrimaryStorage::connect(hub, "p1", "nfs://sim/aside").await.unwrap();
+    let aside = Some("p1".into());
+    let case = HostCase { host: "h9".into(), url: "http://sim/c0/h9".into(), vm: vm(), spare: spec("spare", 1), other, aside };
     host_conformance(hub, &case).await;
 
     let write = |disk: &DiskRef| drop(sim.scribble(disk).unwrap());

@@ -93,7 +93,7 @@ impl Run for DeleteImageStore {
     }
 }
 
-async fn add(call: &Call, ask: ImageStoreAdd) -> Result<Answer> {
+pub(super) async fn add(call: &Call, ask: ImageStoreAdd) -> Result<Answer> {
     let made = call.image_store_add(call, ask).await?;
     views::one(views::image_store::of(call, vec![made]).await?)
 }

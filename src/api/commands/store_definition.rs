@@ -1,4 +1,5 @@
-//! Stores of objects and staging stores: their definitions are kept, images rest on the file-based stores.
+//! Stores of objects and staging stores. A bucket of S3 is an image store like those of `image_store.rs`; of the others the definitions
+//! are kept, and images rest on the image stores.
 use crate::prelude::*;
 use crate::views::image_store::ImageStore;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ fn details<const N: usize>(given: [(&str, Option<String>); N]) -> BTreeMap<Strin
     given.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))).collect()
 }
 
-/// Defines a store of S3 objects.
+/// Adds a bucket of an S3 service as the secondary store of every zone.
 #[derive(Command)]
 #[command(name = "addS3", roles = "admin", answer = "secondarystorage", view = ImageStore, since = "4.1", event = "IMAGE.STORE.CREATE")]
 pub struct AddS3 {
@@ -33,13 +34,13 @@ pub struct AddS3 {
     bucket: String,
     /// the secret key
     secretkey: String,
-    /// milliseconds after which a connection is given up
+    /// milliseconds after which a connection is given up; kept, the driver has its own patience
     connectiontimeout: Option<i64>,
     /// the name of the server; Amazon's when it is not given
     endpoint: Option<String>,
-    /// how often a call is tried again
+    /// how often a call is tried again; kept, without effect
     maxerrorretry: Option<i64>,
-    /// milliseconds after which an answer is given up
+    /// milliseconds after which an answer is given up; kept, the driver has its own patience
     sockettimeout: Option<i64>,
     /// whether it is reached over TLS
     usehttps: Option<bool>,
@@ -61,7 +62,7 @@ impl Run for AddS3 {
             ("sockettimeout", number(self.sockettimeout)),
             ("maxerrorretry", number(self.maxerrorretry)),
         ]);
-        define(call, Role::Object, ImageStoreAdd { provider: "S3".into(), name: Some(name), url: None, zone: None, details }).await
+        super::image_store::add(call, ImageStoreAdd { provider: "S3".into(), name: Some(name), url: None, zone: None, details }).await
     }
 }
 
@@ -80,11 +81,12 @@ impl Run for ListS3s {
             keyword: self.page.keyword,
             ..Default::default()
         };
-        list(call, Role::Object, filter).await
+        let found = call.image_store_list(filter).await?;
+        Ok(Answer::list(found.count, views::image_store::of(call, found.rows).await?))
     }
 }
 
-/// Defines a store of Swift objects.
+/// Defines a store of Swift objects. The definition is kept: no driver serves it, and images rest where they rested.
 #[derive(Command)]
 #[command(name = "addSwift", roles = "admin", answer = "secondarystorage", view = ImageStore, since = "3.0", event = "IMAGE.STORE.CREATE")]
 pub struct AddSwift {

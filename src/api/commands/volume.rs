@@ -290,7 +290,7 @@ pub struct MigrateVolume {
     storageid: Ref<store::StoragePool>,
     /// the ID of the volume
     volumeid: Owned<store::Volume>,
-    /// true to move it under a running VM, which no hypervisor here can
+    /// true to move it under its running VM
     #[param(since = "4.2")]
     livemigrate: Option<bool>,
 }
@@ -298,13 +298,14 @@ pub struct MigrateVolume {
 impl Run for MigrateVolume {
     async fn run(self, call: &Call) -> Result<Answer> {
         let volume = self.volumeid.0;
-        if self.livemigrate == Some(true) && volume.vm_id.is_some() {
-            let vm = call.db.must::<store::Vm>(volume.vm_id.unwrap_or(0)).await?;
-            if vm.state == "Running" {
-                return Err(Error::Unsupported("No hypervisor here moves disks under a running VM (livemigrate); stop it first".into()));
-            }
-        }
-        let volume = call.volume_migrate(call, volume, self.storageid.0).await?;
+        let vm = match volume.vm_id.filter(|_| self.livemigrate == Some(true)) {
+            Some(vm) => Some(call.db.must::<store::Vm>(vm).await?).filter(|vm| vm.state == "Running"),
+            None => None,
+        };
+        let volume = match vm {
+            Some(vm) => call.volume_migrate_live(call, &vm, volume, self.storageid.0).await?,
+            None => call.volume_migrate(call, volume, self.storageid.0).await?,
+        };
         views::one(views::volume::of(call, vec![volume]).await?)
     }
 }

@@ -22,14 +22,7 @@ impl Cloud {
             true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
-        let config = EngineConfig {
-            db,
-            sealer: Sealer::new(&[7; 32]),
-            drivers: stratus_drivers::Registry::default(),
-            clock: Arc::new(SystemClock),
-            allocators: Default::default(),
-            name: "test".into(),
-        };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), stratus_drivers::Registry::default(), Arc::new(SystemClock), "test");
         let engine = Engine::open(config).await.unwrap();
         engine.setup().await.unwrap();
         let registry = Arc::new(Registry::new());

@@ -68,14 +68,13 @@ impl Cloud {
             true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
-        let config = EngineConfig {
+        let config = EngineConfig::new(
             db,
-            sealer: Sealer::new(&[7; 32]),
-            drivers: stratus_drivers::Registry::default(),
-            clock: Arc::new(SteppedClock::at(1_700_000_000_000_000)),
-            allocators: Default::default(),
-            name: "test".into(),
-        };
+            Sealer::new(&[7; 32]),
+            stratus_drivers::Registry::default(),
+            Arc::new(SteppedClock::at(1_700_000_000_000_000)),
+            "test",
+        );
         let engine = Engine::open(config).await.unwrap();
         engine.setup().await.unwrap();
         Some(Self { engine, registry: Arc::new(Registry::new()), _dir: dir })

@@ -25,14 +25,7 @@ impl Cloud {
             true => Db::mysql(&stratus_testkit::maria::fresh().await?).await.unwrap(),
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
-        let config = EngineConfig {
-            db,
-            sealer: Sealer::new(&[7; 32]),
-            drivers: stratus_drivers::Registry::default(),
-            clock: clock.clone(),
-            allocators: Default::default(),
-            name: "test".into(),
-        };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), stratus_drivers::Registry::default(), clock.clone(), "test");
         let engine = Engine::open(config).await.unwrap();
         engine.setup().await.unwrap();
         let registry = Arc::new(Registry::new());

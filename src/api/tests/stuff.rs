@@ -31,8 +31,7 @@ impl Cloud {
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config =
-            EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), drivers, clock, "test");
         let engine = Engine::open(config).await.unwrap();
         engine.setup().await.unwrap();
         let registry = Arc::new(Registry::new());

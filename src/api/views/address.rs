@@ -21,6 +21,8 @@ pub struct PublicIpAddress {
     pub isstaticnat: bool,
     /// whether the cloud acquired it for itself
     pub issystem: bool,
+    /// what the cloud acquired it for: StaticNat, with which it stands for a VM
+    pub purpose: Option<String>,
     /// the account that owns it
     pub account: Option<String>,
     /// the ID of the project that owns it
@@ -57,6 +59,8 @@ pub struct PublicIpAddress {
     pub virtualmachinedisplayname: Option<String>,
     /// the VM's own address that it stands for
     pub vmipaddress: Option<String>,
+    /// the ID of the VPC it is of; there are none yet
+    pub vpcid: Option<String>,
     /// its tags
     pub tags: Vec<Tag>,
 }
@@ -94,6 +98,8 @@ pub struct ForwardingRule {
     pub cidrlist: String,
     /// Add, Active or Revoke
     pub state: String,
+    /// its tags
+    pub tags: Vec<Tag>,
 }
 
 /// A page of rules on static NAT addresses.
@@ -101,6 +107,8 @@ pub(crate) async fn rules_of(call: &Call, rows: Vec<store::FirewallRule>) -> Res
     let addresses = call.db.by_ids::<store::IpAddress>(rows.iter().map(|r| r.ip_address_id)).await?;
     let networks = call.db.by_ids::<store::Network>(rows.iter().map(|r| r.network_id)).await?;
     let vms = call.db.by_ids::<store::Vm>(addresses.values().filter_map(|a| a.vm_id)).await?;
+    let ids: Vec<i64> = rows.iter().map(|r| r.id).collect();
+    let mut tags = tag::by_thing(call, "FirewallRule", &ids).await?;
     let one = |r: store::FirewallRule| {
         let address = addresses.get(&r.ip_address_id);
         let vm = address.and_then(|a| a.vm_id).and_then(|v| vms.get(&v));
@@ -121,6 +129,7 @@ pub(crate) async fn rules_of(call: &Call, rows: Vec<store::FirewallRule>) -> Res
             ipaddress: address.map(|a| a.address.clone()),
             cidrlist: r.cidrs.unwrap_or_else(|| "0.0.0.0/0".into()),
             state: r.state,
+            tags: tags.remove(&r.id).unwrap_or_default(),
         }
     };
     Ok(rows.into_iter().map(one).collect())
@@ -151,6 +160,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::IpAddress>) -> Result<Vec<P
             issourcenat: a.source_nat,
             isstaticnat: a.static_nat,
             issystem: a.is_system,
+            purpose: a.is_system.then(|| "StaticNat".into()),
             account: a.account_id.and_then(|id| owners.account(id)),
             projectid: a.account_id.and_then(|id| owners.project_uuid(id)),
             project: a.account_id.and_then(|id| owners.project(id)),
@@ -169,6 +179,7 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::IpAddress>) -> Result<Vec<P
             virtualmachineid: vm.map(|v| v.uuid.clone()),
             virtualmachinename: vm.map(|v| v.name.clone()),
             virtualmachinedisplayname: vm.and_then(|v| v.display_name.clone()),
+            vpcid: None,
             tags: tags.remove(&a.id).unwrap_or_default(),
         }
     };

@@ -69,6 +69,8 @@ pub struct Vm {
     pub created: Date,
     /// its state
     pub state: String,
+    /// how a load balancer's health check finds it; there is no such check yet
+    pub servicestate: Option<String>,
     /// whether it is started elsewhere when its host fails
     pub haenable: bool,
     /// the ID of its group
@@ -385,6 +387,7 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
         domainid: owner.and_then(|o| o.domainid.clone()),
         domain: owner.and_then(|o| o.domain.clone()),
         created: Date(v.created),
+        servicestate: None,
         haenable: v.ha_enabled,
         groupid: group.map(|g| g.uuid.clone()),
         group: group.map(|g| g.name.clone()),

@@ -30,14 +30,7 @@ impl Cloud {
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig {
-            db,
-            sealer: Sealer::new(&[7; 32]),
-            drivers: stratus_drivers::Registry::default(),
-            clock: clock.clone(),
-            allocators: Default::default(),
-            name: "test".into(),
-        };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), stratus_drivers::Registry::default(), clock.clone(), "test");
         let engine = Engine::open(config).await.unwrap();
         assert!(engine.setup().await.unwrap());
         Some(Self { engine, clock, _dir: dir })
@@ -289,14 +282,8 @@ async fn calls_are_counted_for_all_servers_and_throttled(c: Cloud) {
         admin.configuration_update(&admin, name, Some(value.into()), Place::CLOUD).await.unwrap();
     }
     // A second server on the same database, where there can be one, counts on.
-    let config = EngineConfig {
-        db: c.engine.db.clone(),
-        sealer: Sealer::new(&[7; 32]),
-        drivers: stratus_drivers::Registry::default(),
-        clock: c.clock.clone(),
-        allocators: Default::default(),
-        name: "other".into(),
-    };
+    let config =
+        EngineConfig::new(c.engine.db.clone(), Sealer::new(&[7; 32]), stratus_drivers::Registry::default(), c.clock.clone(), "other");
     let other = match c.engine.db.dialect() {
         stratus_store::Dialect::Mysql => Engine::open(config).await.unwrap(),
         stratus_store::Dialect::Sqlite => c.engine.clone(),

@@ -32,14 +32,7 @@ impl Cloud {
             false => Db::sqlite(&dir.path().join("stratus.db")).await.unwrap(),
         };
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config = EngineConfig {
-            db,
-            sealer: Sealer::new(&[7; 32]),
-            drivers: Registry::default(),
-            clock,
-            allocators: Default::default(),
-            name: "test".into(),
-        };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), Registry::default(), clock, "test");
         let engine = Engine::open(config).await.unwrap();
         let keep = engine.clone();
         let write = engine.db.write(move |tx| {

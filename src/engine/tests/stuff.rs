@@ -93,8 +93,7 @@ impl Cloud {
         let notes = Arc::new(Notes::default());
         let drivers = Registry::default().with_network("SecurityGroupProvider", notes.clone()).with_store("NFS", notes.clone());
         let clock = Arc::new(SteppedClock::at(1_700_000_000_000_000));
-        let config =
-            EngineConfig { db, sealer: Sealer::new(&[7; 32]), drivers, clock, allocators: Default::default(), name: "test".into() };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), drivers, clock, "test");
         let cloud = Self { engine: Engine::open(config).await.unwrap(), notes, _dir: dir };
         cloud.put(Domain { uuid: "d1".into(), name: "ROOT".into(), path: "/".into(), state: "Active".into(), ..Default::default() }).await;
         for (name, kind) in [("system", 1), ("admin", 1), ("ann", 0), ("bob", 0)] {

@@ -16,11 +16,14 @@ const DOMAIN_DETACH_DEVICE_FLAGS: i32 = 161;
 const DOMAIN_UPDATE_DEVICE_FLAGS: i32 = 174;
 const DOMAIN_SET_VCPUS_FLAGS: i32 = 199;
 const DOMAIN_SCREENSHOT: i32 = 211;
+const DOMAIN_BLOCK_JOB_ABORT: i32 = 237;
+const DOMAIN_GET_BLOCK_JOB_INFO: i32 = 238;
 const DOMAIN_BLOCK_RESIZE: i32 = 251;
 const CONNECT_LIST_ALL_DOMAINS: i32 = 273;
 const DOMAIN_GET_JOB_STATS: i32 = 298;
 const DOMAIN_MIGRATE_PERFORM3_PARAMS: i32 = 305;
 const CONNECT_GET_ALL_DOMAIN_STATS: i32 = 344;
+const DOMAIN_BLOCK_COPY: i32 = 345;
 const DOMAIN_BACKUP_BEGIN: i32 = 421;
 const QEMU_DOMAIN_MONITOR_COMMAND: i32 = 1;
 
@@ -34,6 +37,8 @@ const XML_MIGRATABLE: u32 = 8;
 const MIGRATE: u32 = 1 | 2 | 4096;
 /// `VIR_MIGRATE_UNSAFE`.
 const MIGRATE_UNSAFE: u32 = 512;
+/// `VIR_MIGRATE_NON_SHARED_DISK`.
+const MIGRATE_DISKS: u32 = 64;
 /// Largest picture of a screen that is taken.
 const PICTURE_MAX: usize = 64 << 20;
 
@@ -157,11 +162,12 @@ impl Conn {
         let body = self.remote(DOMAIN_GET_XML_DESC, domain.out().u32(XML_SECURE | XML_MIGRATABLE)).await?;
         Ok(In(&body).text()?)
     }
-    /// Moves a domain to another daemon, as the XML says.
-    pub async fn migrate(&mut self, domain: &Domain, to: &Peer, xml: &str, shared: bool) -> Result<(), Problem> {
-        let flags = MIGRATE | if shared { MIGRATE_UNSAFE } else { 0 };
+    /// Moves a domain to another daemon, as the XML says; the disks of these names are copied there.
+    pub async fn migrate(&mut self, domain: &Domain, to: &Peer, xml: &str, shared: bool, copied: &[String]) -> Result<(), Problem> {
+        let flags = MIGRATE | if shared { MIGRATE_UNSAFE } else { 0 } | if copied.is_empty() { 0 } else { MIGRATE_DISKS };
         let memory = to.memory.as_deref().map(|uri| ("migrate_uri", uri));
-        let parameters: Vec<_> = [("destination_xml", xml)].into_iter().chain(memory).collect();
+        let disks = copied.iter().map(|name| ("migrate_disks", name.as_str()));
+        let parameters: Vec<_> = [("destination_xml", xml)].into_iter().chain(memory).chain(disks).collect();
         let mut out = domain.out().some(&to.uri).u32(parameters.len() as u32);
         for (name, value) in parameters {
             // VIR_TYPED_PARAM_STRING
@@ -193,6 +199,24 @@ impl Conn {
         let body = self.remote(DOMAIN_GET_JOB_STATS, domain.out().u32(u32::from(finished))).await?;
         let mut input = In(&body);
         Ok((input.i32()?, parameters(&mut input)?))
+    }
+    /// Starts copying a disk (`vda`) to a file that the XML names; the copy follows the guest's writes until it is ended.
+    pub async fn block_copy(&mut self, domain: &Domain, disk: &str, xml: &str) -> Result<(), Problem> {
+        // No parameters; VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB.
+        self.remote(DOMAIN_BLOCK_COPY, domain.out().text(disk).text(xml).u32(0).u32(4)).await.map(drop)
+    }
+    /// How far the copy of a disk is, as (done, all); none when there is none.
+    pub async fn block_job(&mut self, domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>, Problem> {
+        let body = self.remote(DOMAIN_GET_BLOCK_JOB_INFO, domain.out().text(disk).u32(0)).await?;
+        let mut input = In(&body);
+        let (found, _kind, _bandwidth) = (input.i32()?, input.i32()?, input.u64()?);
+        let (done, all) = (input.u64()?, input.u64()?);
+        Ok((found != 0).then_some((done, all)))
+    }
+    /// Ends the copy of a disk; the guest goes on with the copy, or with what it had.
+    pub async fn block_job_end(&mut self, domain: &Domain, disk: &str, change_over: bool) -> Result<(), Problem> {
+        // VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT
+        self.remote(DOMAIN_BLOCK_JOB_ABORT, domain.out().text(disk).u32(if change_over { 2 } else { 0 })).await.map(drop)
     }
     /// Speaks to QEMU itself: `human` is a line for its monitor, otherwise JSON for QMP.
     pub async fn monitor(&mut self, domain: &Domain, command: &str, human: bool) -> Result<String, Problem> {

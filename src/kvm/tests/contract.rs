@@ -1,6 +1,6 @@
 //! The contract of the traits (`drivers::conformance`), with everything real.
 use crate::lab::{Lab, LabHost, run, serve, template};
-use crate::things::{NET, POOL, STORE, TEMPLATE, disk, disk_spec, fetch, network, nic, vm};
+use crate::things::{ASIDE, NET, POOL, STORE, TEMPLATE, disk, disk_spec, fetch, network, nic, vm};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use stratus_drivers::conformance::{
     HostCase, NetworkCase, StorageCase, host_conformance, network_conformance, pool_conformance, store_conformance,
 };
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, Host, HostFacts, IsoSpec, NicSpec, PrimaryStorage, SecondaryStorage, StopMode, StoreDetails, VmFigures,
-    VmReport, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PrimaryStorage, SecondaryStorage, StopMode, StoreDetails,
+    VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
 use stratus_kvm::Kvm;
 
@@ -51,6 +51,12 @@ impl Host for Hosts {
         }
         self.of(from)?.migrate(from, to, vm).await
     }
+    async fn migrate_with_disks(&self, from: &str, to: &str, vm: &VmSpec, disks: &[(DiskRef, DiskRef)]) -> Result<VmReport, DriverError> {
+        if let (Ok(there), true) = (self.of(to), from != to) {
+            there.migrate_with_disks(from, to, vm, disks).await?;
+        }
+        self.of(from)?.migrate_with_disks(from, to, vm, disks).await
+    }
     async fn scale(&self, host: &str, vm: &VmSpec) -> Result<(), DriverError> {
         self.of(host)?.scale(host, vm).await
     }
@@ -87,6 +93,12 @@ impl Host for Hosts {
     async fn console_output(&self, host: &str, vm: &str) -> Result<Vec<u8>, DriverError> {
         self.of(host)?.console_output(host, vm).await
     }
+    async fn investigate(&self, host: &str, by: &[String]) -> Result<Fate, DriverError> {
+        match by.first() {
+            Some(other) => self.of(other)?.investigate(host, by).await,
+            None => Ok(Fate::Unknown),
+        }
+    }
 }
 
 /// The shared pool and store at a host, and the template on them.
@@ -109,6 +121,8 @@ async fn kvm_hosts_keep_the_contract_and_move_guests() {
     for host in &lab.hosts {
         let driver = host.driver().await;
         storage(&driver, &lab.folder).await;
+        let aside = format!("SharedMountPoint://{}", lab.folder.join("aside").display());
+        PrimaryStorage::connect(&*driver, ASIDE, &aside).await.unwrap();
         all.insert(host.id.clone(), driver);
     }
     let [first, second] = lab.hosts.as_slice() else { panic!("two hosts") };
@@ -116,10 +130,14 @@ async fn kvm_hosts_keep_the_contract_and_move_guests() {
     driver.create_from_template(&disk("root-11"), TEMPLATE).await.unwrap();
     PrimaryStorage::create(&*driver, &disk("spare")).await.unwrap();
     let (host, vm, spare) = (first.id.clone(), vm(11), disk_spec("spare", 1));
-    let case = HostCase { host, url: url(first), vm, spare, other: Some((second.id.clone(), url(second))) };
+    let other = Some((second.id.clone(), url(second)));
+    let case = HostCase { host, url: url(first), vm, spare, other, aside: Some(ASIDE.into()) };
     host_conformance(&Hosts(all), &case).await;
     for name in ["root-11", "spare"] {
         PrimaryStorage::delete(&*driver, &disk(name)).await.unwrap();
+    }
+    for name in ["conformance-near", "conformance-far"] {
+        PrimaryStorage::delete(&*driver, &DiskRef { pool: ASIDE.into(), ..disk(name) }).await.unwrap();
     }
     SecondaryStorage::delete(&*driver, STORE, TEMPLATE).await.unwrap();
     let left: Vec<_> = std::fs::read_dir(lab.folder.join("pool/.templates")).unwrap().collect();

@@ -2,6 +2,7 @@
 use stratus_drivers::{DiskRef, DiskSpec, FetchSpec, NetworkSpec, NicSpec, ObjectKind, VmSpec};
 
 pub const POOL: &str = "00000000-0000-4000-8000-0000000000a1";
+pub const ASIDE: &str = "00000000-0000-4000-8000-0000000000a5";
 pub const STORE: &str = "00000000-0000-4000-8000-0000000000a2";
 pub const TEMPLATE: &str = "00000000-0000-4000-8000-0000000000a3";
 pub const NET: &str = "00000000-0000-4000-8000-0000000000a4";

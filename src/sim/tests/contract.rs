@@ -11,7 +11,9 @@ async fn conforms(sim: Arc<Sim>) {
     furnish(&sim).await;
     sim.create(&disk("spare")).await.unwrap();
     let other = Some(("h8".into(), "http://sim/c0/h8".into()));
-    let host = HostCase { host: "h9".into(), url: "http://sim/c0/h9".into(), vm: vm(1), spare: disk_spec("spare", 1), other };
+    PrimaryStorage::connect(&*sim, "aside", "nfs://sim/aside").await.unwrap();
+    let (vm_spec, spare, aside) = (vm(1), disk_spec("spare", 1), Some("aside".into()));
+    let host = HostCase { host: "h9".into(), url: "http://sim/c0/h9".into(), vm: vm_spec, spare, other, aside };
     host_conformance(&*sim, &host).await;
 
     let write = |disk: &DiskRef| drop(sim.scribble(disk).unwrap());

@@ -77,6 +77,19 @@ table! {
     }
 }
 table! {
+    /// A VM that left a host for its maintenance, and comes back after it.
+    HostLeave in "host_leave" { host_id: i64, vm_id: i64, created: i64 }
+}
+table! {
+    /// A VM that high availability starts again, until it runs.
+    HaRestart in "ha_restart" {
+        vm_id: i64,
+        /// The job that stopped it in the books. Any other stop is somebody's wish.
+        job_id: i64,
+        tries: i64, next_try: i64, created: i64,
+    }
+}
+table! {
     /// A VM that a pool's maintenance stopped.
     PoolStop in "pool_stop" { pool_id: i64, vm_id: i64, created: i64 }
 }

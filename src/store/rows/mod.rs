@@ -100,6 +100,8 @@ pub fn tables() -> Vec<TableInfo> {
         info::<VolumeStore>(),
         info::<Download>(),
         info::<PoolStop>(),
+        info::<HostLeave>(),
+        info::<HaRestart>(),
         info::<Job>(),
         info::<JobStep>(),
         info::<Event>(),

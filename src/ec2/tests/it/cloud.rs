@@ -62,14 +62,7 @@ impl Cloud {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::sqlite(&dir.path().join("stratus.db")).await.unwrap();
         let clock = Arc::new(SteppedClock::at(NOW));
-        let config = EngineConfig {
-            db,
-            sealer: Sealer::new(&[7; 32]),
-            drivers: stratus_drivers::Registry::default(),
-            clock: clock.clone(),
-            allocators: Default::default(),
-            name: "test".into(),
-        };
+        let config = EngineConfig::new(db, Sealer::new(&[7; 32]), stratus_drivers::Registry::default(), clock.clone(), "test");
         let engine = Engine::open(config).await.unwrap();
         assert!(engine.setup().await.unwrap());
         let fake = Arc::new(Fake::default());
