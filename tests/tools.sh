@@ -40,6 +40,10 @@ if [ "$(uname -m)" = x86_64 ]; then
     # Some images bring newer tools for disks than Debian's QEMU goes with; both have to be of one version.
     if ! command -v qemu-system-x86_64 >/dev/null || ! command -v qemu-img >/dev/null; then
         version=$(apt-cache policy qemu-system-x86 | awk '/Candidate/{print $2}')
+        if [ -z "$version" ]; then
+            if [ "$(id -u)" = 0 ]; then apt-get update </dev/null; else sudo apt-get update </dev/null; fi
+            version=$(apt-cache policy qemu-system-x86 | awk '/Candidate/{print $2}')
+        fi
         missing+=("qemu-system-x86=$version" "qemu-utils=$version")
     fi
 fi

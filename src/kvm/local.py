@@ -192,7 +192,7 @@ def furnish(cloud, folder, template):
     os_type = cloud.list("listOsTypes", "ostype", description="Other Linux (64-bit)")[0]["id"]
     url = f"http://127.0.0.1:{server.server_address[1]}/{os.path.basename(template)}"
     about = {"name": "stratus-tiny", "displaytext": "a small Linux", "format": "QCOW2", "hypervisor": "KVM", "ostypeid": os_type}
-    cloud.call("registerTemplate", url=url, zoneid=place["zoneid"], ispublic="true", **about)
+    cloud.call("registerTemplate", url=url, zoneid=place["zoneid"], ispublic="true", passwordenabled="true", **about)
     until("the template", lambda: all(row.get("isready") for row in look()))
     # From now on templates come from outside again.
     cloud.call("updateConfiguration", name=setting, value=before)
