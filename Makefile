@@ -1,6 +1,6 @@
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # The only commands a newcomer needs. ARGS go to the server: make run ARGS="--data-dir /tmp/cloud --log json"
-.PHONY: run run-kvm stop-kvm test check golden bench fuzz template tools tools-kvm console screenshots
+.PHONY: run run-kvm stop-kvm test check golden bench bench-kvm fuzz template tools tools-kvm console screenshots
 
 ## builds what is missing, then serves a simulated zone until Ctrl-C
 run: console
@@ -33,6 +33,10 @@ golden:
 bench:
 	[ -x .venv/bench/bin/ministack ] || { python3 -m venv .venv/bench && .venv/bench/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33; }
 	cargo bench --profile quick --bench figures --bench pages --bench objects --bench instances
+
+## figures of hosts with agents: real guests, run in software unless the machine can do better, and a thousand simulated agents
+bench-kvm: tools
+	cargo bench --profile quick --bench kvm
 
 ## the web console, where there is npm; without it the server shows a page that says how to build it
 console:

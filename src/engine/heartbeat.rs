@@ -77,8 +77,12 @@ impl Engine {
     async fn hosts_silent(self: &Arc<Self>) -> Result<u64> {
         let since = self.clock.now() - self.silence();
         let silent = Query::live().within("state", ["Up", "Disconnected", "Alert"]).at_most("last_ping", since);
-        for host in self.db.find::<Host>(silent).await? {
-            let fate = self.host_fate(&host).await?;
+        let silent = self.db.find::<Host>(silent).await?;
+        // Side by side: a neighbour that is asked may itself wait for an answer.
+        let asked = futures::stream::iter(silent).map(|host| async move { self.host_fate(&host).await.map(|fate| (host, fate)) });
+        let fates: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        for answer in fates {
+            let (host, fate) = answer?;
             let (state, text) = match fate {
                 Fate::Alive => ("Disconnected", "does not answer, and its neighbours see it alive"),
                 Fate::Unknown => ("Alert", "is silent and nobody can say whether it lives; its VMs may run on"),

@@ -9,7 +9,7 @@
 //! That its guests run on is then seen by QEMU's own locks on their disks, without which nobody is called dead.
 use crate::domain::Seen;
 use crate::keep::{gone, io, plain};
-use crate::primary::Place;
+use crate::primary::TEMPLATES;
 use crate::{Done, Kvm};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -105,9 +105,15 @@ pub(crate) async fn keep(kvm: Weak<Kvm>) {
     }
 }
 
-/// Writes a lease where it appears whole, and only when the pool has it.
+/// Writes a lease where it appears whole, and only when the pool has it: not into the empty folder that a pool leaves which is no longer
+/// mounted.
 fn write(folder: &Path, lease: &Lease) -> Done {
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    if !folder.with_file_name(TEMPLATES).is_dir() {
+        return Err(DriverError::Missing(format!("the pool of {}", folder.display())));
+    }
+    if !folder.is_dir() {
+        std::fs::create_dir(folder).or_else(|e| if folder.is_dir() { Ok(()) } else { Err(e) }).map_err(io(folder))?;
+    }
     let bytes = serde_json::to_vec(lease).map_err(|e| DriverError::Failed(e.to_string()))?;
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(io(folder))?;
     file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(io(folder))?;
@@ -121,18 +127,6 @@ impl Kvm {
         Duration::from_secs(self.config.lease_seconds.max(3))
     }
 
-    /// Whether other hosts see a pool as this one does.
-    pub(crate) fn shared(&self, pool: &str, place: &Place) -> bool {
-        let mounted = place.url.get(..16).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sharedmountpoint"));
-        mounted || self.config.shared_pools.iter().any(|shared| shared == pool)
-    }
-
-    /// The same by the pool alone.
-    pub(crate) fn pool_shared(&self, pool: &str) -> Done<bool> {
-        let place: Option<Place> = self.folders.pools.get(pool)?;
-        Ok(place.is_some_and(|place| self.shared(pool, &place)))
-    }
-
     /// The folders of leases on shared pools, by pool. A host that was not added has none.
     pub(crate) fn lease_folders(&self) -> Done<BTreeMap<String, PathBuf>> {
         let mut all = BTreeMap::new();
@@ -140,9 +134,9 @@ impl Kvm {
             return Ok(all);
         }
         for pool in self.folders.pools.names()? {
-            let place: Option<Place> = self.folders.pools.get(&pool)?;
-            if let Some(place) = place.filter(|place| self.shared(&pool, place)) {
-                all.insert(pool, place.path.join(FOLDER));
+            if self.pool_shared(&pool)? {
+                let folder = self.disk_file(&pool, "x")?.with_file_name(FOLDER);
+                all.insert(pool, folder);
             }
         }
         Ok(all)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use stratus_drivers::{DiskRef, DriverError, PrimaryStorage, StorageUse, TemplateFacts};
 
 /// Where templates lie on a pool.
-const TEMPLATES: &str = ".templates";
+pub(crate) const TEMPLATES: &str = ".templates";
 /// How often a running copy is asked about.
 const TICK: Duration = Duration::from_millis(100);
 

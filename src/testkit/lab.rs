@@ -168,6 +168,19 @@ impl Lab {
         name
     }
 
+    /// A host loses its power: guests and libvirtd are gone, and nothing answers. Its agent, which is elsewhere, is its owner's to end.
+    pub fn lose_power(&self, number: u8) {
+        for host in self.hosts.iter().filter(|host| host.number == number) {
+            for pid in run("ip", &["netns", "pids", &host.netns]).lines() {
+                run("kill", &["-KILL", pid]);
+            }
+            host.ip(&["link", "set", "lo", "down"]);
+            if host.two {
+                host.ip(&["link", "set", &format!("wire{number}"), "down"]);
+            }
+        }
+    }
+
     /// Fails when something is left of what the drivers made.
     pub fn nothing_is_left(&self) {
         for host in &self.hosts {

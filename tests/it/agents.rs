@@ -47,6 +47,12 @@ impl Agent {
         Self { child, dir }
     }
 
+    /// Its process.
+    #[allow(dead_code, reason = "the benches ask")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, then the data directory.
     pub fn kill(mut self) -> TempDir {
         self.child.kill().unwrap();
@@ -67,7 +73,7 @@ impl Drop for Agent {
 }
 
 /// Two basic zones without hosts; their clusters are for hosts with agents.
-fn zones(dir: &Path) -> String {
+pub fn zones(dir: &Path) -> String {
     let mut all: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
     let zone = |n: usize| {
         let mut zone = all["zones"][0].clone();

@@ -15,6 +15,7 @@ mod inputs;
 mod kill;
 mod kill_storage;
 mod kvm_cloud;
+mod kvm_death;
 mod kvm_local;
 mod kvm_scene;
 mod life;

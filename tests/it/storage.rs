@@ -406,7 +406,7 @@ async fn a_volume_moves_and_goes_back(c: TestCloud) {
         assert_eq!((&moved["volume"]["storageid"], &moved["volume"]["state"]), (&there.as_str().into(), &"Ready".into()), "{moved}");
         assert_eq!((c.bytes(&root).await, c.vm(&vm).await.state.as_str()), (changed.clone(), "Running"));
         c.settled("moved under its VM").await;
-        assert_eq!((c.counts().await, c.objects()), (counts.clone(), objects.clone()));
+        assert_eq!((c.counts().await, c.objects()), (counts.clone(), objects));
     }
     c.ask("stopVirtualMachine", &[("id", &vm)]).await;
     for op in [Op::Snapshot, Op::DiskFromSnapshot] {

@@ -43,18 +43,6 @@ impl Deref for Lab {
 }
 
 impl LabHost {
-    /// Loses its power: guests and libvirtd are gone, and nothing answers.
-    pub fn lose_power(&self) {
-        let inside = run("ip", &["netns", "pids", &self.netns]);
-        for pid in inside.lines() {
-            run("kill", &["-KILL", pid]);
-        }
-        run("ip", &["-n", &self.netns, "link", "set", "lo", "down"]);
-        if let Some(tunnel) = &self.config.tunnel {
-            run("ip", &["-n", &self.netns, "link", "set", &tunnel.device, "down"]);
-        }
-    }
-
     /// The driver of this host.
     pub async fn driver(&self) -> Arc<Kvm> {
         Kvm::open(self.config.clone()).await.unwrap()

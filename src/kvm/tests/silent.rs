@@ -49,7 +49,7 @@ async fn kvm_a_silent_host_is_dead_only_when_none_of_its_guests_runs() {
     let twice = one.start(&first.id, &vm(11)).await;
     assert!(matches!(&twice, Err(DriverError::Failed(why)) if why.contains("lock")), "QEMU keeps a second copy from the disk: {twice:?}");
 
-    second.lose_power();
+    lab.lose_power(2);
     until("a host without power", Fate::Dead, &fate).await;
     one.start(&first.id, &vm(11)).await.unwrap();
     let running = Host::list(&*one, &first.id).await.unwrap();
