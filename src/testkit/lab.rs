@@ -292,6 +292,20 @@ impl LabHost {
         self.base.join("run/libvirt-sock")
     }
 
+    /// A small file system at a folder, as the host and this process see it, with so many MiB; gone when dropped.
+    pub fn small(&self, folder: &Path, mib: u32) -> Small {
+        let (image, at) = (folder.with_extension("image"), folder.to_str().unwrap());
+        std::fs::create_dir_all(folder).unwrap();
+        run("truncate", &["-s", &format!("{mib}M"), image.to_str().unwrap()]);
+        run("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
+        let device = run("losetup", &["-f", "--show", image.to_str().unwrap()]).trim().to_owned();
+        let small = Small { device, folder: folder.to_owned() };
+        run("mount", &[&small.device, at]);
+        // The daemon has mounts of its own since it was started.
+        run("nsenter", &["-t", &self.daemon.id().to_string(), "-m", "mount", &small.device, at]);
+        small
+    }
+
     /// Changes interfaces of the host.
     pub fn ip(&self, arguments: &[&str]) -> String {
         run("ip", &[&["-n", &self.netns], arguments].concat())
@@ -336,6 +350,20 @@ impl LabHost {
     pub fn as_peer(&self) -> Value {
         let address = format!("172.31.0.{}", self.number);
         json!({ "uri": format!("qemu+tcp://{address}/system"), "memory": format!("tcp://{address}"), "state_dir": self.state_dir })
+    }
+}
+
+/// A small file system.
+pub struct Small {
+    device: String,
+    folder: PathBuf,
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.folder).status();
+        // It goes when the last one that has it mounted lets it go.
+        let _ = Command::new("losetup").args(["-d", &self.device]).env("PATH", path()).status();
     }
 }
 
