@@ -1,9 +1,19 @@
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # The only commands a newcomer needs. ARGS go to the server: make run ARGS="--data-dir /tmp/cloud --log json"
-.PHONY: run test check golden bench bench-kvm fuzz template tools console screenshots
+.PHONY: run run-kvm stop-kvm test check golden bench bench-kvm fuzz template tools tools-kvm console screenshots
 
 ## builds what is missing, then serves a simulated zone until Ctrl-C
 run: console
 	cargo run --profile quick -- serve $(ARGS)
+
+## the same with this machine as a real host, in data-kvm: guests boot, have disks and send packets; asks for root
+run-kvm: template console
+	cargo build --profile quick
+	$(SUDO) src/kvm/local.py run data-kvm target/quick/stratus target/template/stratus-tiny.qcow2 $(ARGS)
+
+## ends the guests and networks that run-kvm left; disks and books in data-kvm stay
+stop-kvm:
+	$(SUDO) src/kvm/local.py stop data-kvm
 
 ## everything, real clients and MariaDB included; what is missing is installed by package name
 test: tools
@@ -43,8 +53,11 @@ fuzz:
 	STRATUS_FUZZ_SECONDS=60 cargo test -p stratus-sigs -p stratus-s3 --test it --test fuzz fuzz -- --nocapture --test-threads=2
 
 ## a small bootable Linux for KVM hosts, put together from Debian's packages: target/template/stratus-tiny.qcow2
-template: tools
-	src/kvm/template/build.sh target/template/stratus-tiny.qcow2
+template: tools-kvm
+	[ target/template/stratus-tiny.qcow2 -nt src/kvm/template/init ] || src/kvm/template/build.sh target/template/stratus-tiny.qcow2
 
 tools:
 	tests/tools.sh
+
+tools-kvm:
+	tests/tools.sh kvm

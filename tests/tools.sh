@@ -1,21 +1,24 @@
 #!/bin/bash
-# Installs what checks and tests need and this machine lacks, by package name. Does nothing, quickly, when all is there.
+# Installs what checks and tests need and this machine lacks, by package name. Does nothing, quickly, when all is there. With the
+# argument `kvm` only what real guests need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 PATH="$PATH:/usr/sbin:/sbin"
-need mariadbd mariadb-server
-need slapd slapd
-need ldapadd ldap-utils
-need curl curl
-need cc build-essential
 need python3 python3
-need chromium chromium
-need node nodejs
-need npm npm
-python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ "${1:-}" != kvm ]; then
+    need mariadbd mariadb-server
+    need slapd slapd
+    need ldapadd ldap-utils
+    need curl curl
+    need cc build-essential
+    need chromium chromium
+    need node nodejs
+    need npm npm
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+fi
 # Real guests: QEMU under libvirt, and what the template and its networks are made with.
 if [ "$(uname -m)" = x86_64 ]; then
     need libvirtd libvirt-daemon
@@ -37,6 +40,10 @@ if [ "$(uname -m)" = x86_64 ]; then
     # Some images bring newer tools for disks than Debian's QEMU goes with; both have to be of one version.
     if ! command -v qemu-system-x86_64 >/dev/null || ! command -v qemu-img >/dev/null; then
         version=$(apt-cache policy qemu-system-x86 | awk '/Candidate/{print $2}')
+        if [ -z "$version" ]; then
+            if [ "$(id -u)" = 0 ]; then apt-get update </dev/null; else sudo apt-get update </dev/null; fi
+            version=$(apt-cache policy qemu-system-x86 | awk '/Candidate/{print $2}')
+        fi
         missing+=("qemu-system-x86=$version" "qemu-utils=$version")
     fi
 fi
@@ -63,6 +70,8 @@ if command -v libvirtd >/dev/null && ! id libvirt-qemu >/dev/null 2>&1; then
     getent group libvirt-qemu >/dev/null || "${as_root[@]}" groupadd -r libvirt-qemu
     "${as_root[@]}" useradd -r -g kvm -d /var/lib/libvirt -s /usr/sbin/nologin libvirt-qemu
 fi
+
+[ "${1:-}" != kvm ] || exit 0
 
 for component in rustfmt clippy; do
     cargo "${component/rust/}" --version >/dev/null 2>&1 || rustup component add "$component"

@@ -3,6 +3,7 @@ use crate::domain::{self, Frame, Seen, disk_xml, domain_xml, drive_xml, nic_xml,
 use crate::keep::{gone, io};
 use crate::libvirt::{Domain, Problem};
 use crate::{Done, Kvm};
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Weak;
@@ -16,6 +17,8 @@ const TICK: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_secs(4);
 /// How often a look is taken for guests that arrive.
 const ARRIVALS: Duration = Duration::from_secs(1);
+/// Every how many of those looks guests are looked for that stand still for want of room.
+const HALTS: u64 = 10;
 /// What is shown of a console.
 const CONSOLE: u64 = 64 << 10;
 
@@ -315,13 +318,19 @@ pub(crate) fn reference(disk: &DiskSpec) -> DiskRef {
     DiskRef { pool: disk.pool.clone(), path: disk.path.clone(), bytes: disk.bytes }
 }
 
-/// Looks once in a while for guests that another host moved here.
+/// Looks once in a while for guests that another host moved here, and for those that wait for room.
 pub(crate) async fn watch(kvm: Weak<Kvm>) {
-    loop {
+    let mut halted = BTreeSet::new();
+    for look in 1_u64.. {
         tokio::time::sleep(ARRIVALS).await;
         let Some(kvm) = kvm.upgrade() else { return };
         if let Err(error) = kvm.arrivals().await {
             tracing::debug!(%error, "no look at arriving guests");
+        }
+        if look.is_multiple_of(HALTS)
+            && let Err(error) = kvm.go_on(&mut halted).await
+        {
+            tracing::debug!(%error, "no look at halted guests");
         }
     }
 }
@@ -342,6 +351,31 @@ impl Kvm {
             }
             guarded().insert(domain.name);
         }
+        Ok(())
+    }
+
+    /// Lets guests go on that QEMU halted when a disk of theirs could not be written, which is when a pool is full. One for which
+    /// there is still no room is halted again at once, and has lost nothing. `known` are those that the log has been told of.
+    async fn go_on(&self, known: &mut BTreeSet<String>) -> Done {
+        let domains = self.virt(async |conn| conn.domains().await).await?;
+        let mut halted = BTreeSet::new();
+        for domain in &domains {
+            if !matches!(self.libvirt.with(async |conn| conn.halted(domain).await).await, Ok(true)) {
+                continue;
+            }
+            if !known.contains(&domain.name) {
+                tracing::error!(vm = domain.name, "a guest stands still: its disk cannot be written, most likely because the pool is full");
+            }
+            halted.insert(domain.name.clone());
+            // Refused where it was ended or moved at this moment.
+            if let Err(problem) = self.libvirt.with(async |conn| conn.resume(domain).await).await {
+                tracing::debug!(vm = domain.name, %problem, "a halted guest does not go on");
+            }
+        }
+        for vm in known.difference(&halted) {
+            tracing::info!(vm, "a guest that stood still goes on");
+        }
+        *known = halted;
         Ok(())
     }
 

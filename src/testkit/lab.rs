@@ -100,7 +100,7 @@ pub fn template() -> PathBuf {
 }
 
 impl Lab {
-    /// So many hosts, one or two; none after saying what is missing.
+    /// So many hosts, two at most; none after saying what is missing.
     pub async fn open(count: u8) -> Option<Self> {
         if !complete() {
             return None;
@@ -147,16 +147,22 @@ impl Lab {
         }
     }
 
+    /// A network with nothing in it; its namespace.
+    pub fn namespace(&mut self) -> String {
+        let name = format!("kvm-{}-n{}", std::process::id(), self.others.len());
+        run("ip", &["netns", "add", &name]);
+        run("ip", &["-n", &name, "link", "set", "lo", "up"]);
+        self.others.push(name.clone());
+        name
+    }
+
     /// Somebody on a bridge of the first host who is no guest and no host; his namespace.
     pub fn neighbour(&mut self, bridge: &str, address: &str) -> String {
-        let name = format!("kvm-{}-n{}", std::process::id(), self.others.len());
-        let host = self.hosts[0].netns.clone();
-        run("ip", &["netns", "add", &name]);
-        self.others.push(name.clone());
+        let (name, host) = (self.namespace(), self.hosts[0].netns.clone());
         let leg = format!("leg{}", self.others.len());
         run("ip", &["-n", &host, "link", "add", &leg, "type", "veth", "peer", "name", "eth0", "netns", &name]);
         run("ip", &["-n", &host, "link", "set", &leg, "addrgenmode", "none", "master", bridge, "up"]);
-        for command in [["addr", "add", address, "dev", "eth0"].as_slice(), &["link", "set", "eth0", "up"], &["link", "set", "lo", "up"]] {
+        for command in [["addr", "add", address, "dev", "eth0"].as_slice(), &["link", "set", "eth0", "up"]] {
             run("ip", &[&["-n", &name], command].concat());
         }
         name
@@ -286,6 +292,20 @@ impl LabHost {
         self.base.join("run/libvirt-sock")
     }
 
+    /// A small file system at a folder, as the host and this process see it, with so many MiB; gone when dropped.
+    pub fn small(&self, folder: &Path, mib: u32) -> Small {
+        let (image, at) = (folder.with_extension("image"), folder.to_str().unwrap());
+        std::fs::create_dir_all(folder).unwrap();
+        run("truncate", &["-s", &format!("{mib}M"), image.to_str().unwrap()]);
+        run("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
+        let device = run("losetup", &["-f", "--show", image.to_str().unwrap()]).trim().to_owned();
+        let small = Small { device, folder: folder.to_owned() };
+        run("mount", &[&small.device, at]);
+        // The daemon has mounts of its own since it was started.
+        run("nsenter", &["-t", &self.daemon.id().to_string(), "-m", "mount", &small.device, at]);
+        small
+    }
+
     /// Changes interfaces of the host.
     pub fn ip(&self, arguments: &[&str]) -> String {
         run("ip", &[&["-n", &self.netns], arguments].concat())
@@ -330,6 +350,20 @@ impl LabHost {
     pub fn as_peer(&self) -> Value {
         let address = format!("172.31.0.{}", self.number);
         json!({ "uri": format!("qemu+tcp://{address}/system"), "memory": format!("tcp://{address}"), "state_dir": self.state_dir })
+    }
+}
+
+/// A small file system.
+pub struct Small {
+    device: String,
+    folder: PathBuf,
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.folder).status();
+        // It goes when the last one that has it mounted lets it go.
+        let _ = Command::new("losetup").args(["-d", &self.device]).env("PATH", path()).status();
     }
 }
 

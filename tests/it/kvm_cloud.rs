@@ -2,7 +2,7 @@
 //! their hosts. In software, so a guest takes ten to forty seconds to boot; at most four run at once.
 use super::Server;
 use super::agents::{Agent, host_is};
-use super::kvm_scene::Scene;
+use super::kvm_scene::{NEIGHBOUR, Scene};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use stratus_testkit::lab::LIMIT;
@@ -38,6 +38,10 @@ async fn filtered(scene: &mut Scene, addresses: &[String; 2]) {
         let mark = scene.ssh_soon(address, "cat /data/mark").await;
         assert_eq!(mark, "from-user-data");
     }
+    let ping = |from: &str| format!("ping -c 1 -W 3 -I {from} {NEIGHBOUR} > /dev/null && echo answered");
+    assert_eq!(scene.ssh_soon(&addresses[0], &ping("eth0")).await, "answered");
+    let borrowed = format!("ip addr add 10.1.31.250/32 dev eth0; {}; ip addr del 10.1.31.250/32 dev eth0", ping("10.1.31.250"));
+    assert_eq!(scene.ssh_soon(&addresses[0], &borrowed).await, "", "a guest is heard under an address that is not its own");
     let get = format!("timeout 5 wget -q -O - http://{}/", addresses[1]);
     assert_eq!(scene.ssh(&addresses[0], &get), None, "another port stays shut");
     let friends = json!({ "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{ "GroupName": "web" }] });

@@ -10,12 +10,14 @@ const DOMAIN_CREATE_XML: i32 = 10;
 const DOMAIN_DESTROY: i32 = 12;
 const DOMAIN_GET_XML_DESC: i32 = 14;
 const DOMAIN_LOOKUP_BY_NAME: i32 = 23;
+const DOMAIN_RESUME: i32 = 28;
 const DOMAIN_SHUTDOWN: i32 = 33;
 const DOMAIN_ATTACH_DEVICE_FLAGS: i32 = 160;
 const DOMAIN_DETACH_DEVICE_FLAGS: i32 = 161;
 const DOMAIN_UPDATE_DEVICE_FLAGS: i32 = 174;
 const DOMAIN_SET_VCPUS_FLAGS: i32 = 199;
 const DOMAIN_SCREENSHOT: i32 = 211;
+const DOMAIN_GET_STATE: i32 = 212;
 const DOMAIN_BLOCK_JOB_ABORT: i32 = 237;
 const DOMAIN_GET_BLOCK_JOB_INFO: i32 = 238;
 const DOMAIN_BLOCK_RESIZE: i32 = 251;
@@ -39,6 +41,8 @@ const MIGRATE: u32 = 1 | 2 | 4096;
 const MIGRATE_UNSAFE: u32 = 512;
 /// `VIR_MIGRATE_NON_SHARED_DISK`.
 const MIGRATE_DISKS: u32 = 64;
+/// `VIR_DOMAIN_PAUSED` and, for the reason, `VIR_DOMAIN_PAUSED_IOERROR`.
+const HALTED: (i32, i32) = (3, 5);
 /// Largest picture of a screen that is taken.
 const PICTURE_MAX: usize = 64 << 20;
 
@@ -103,6 +107,16 @@ impl Conn {
         let mut input = In(body.get(128..).unwrap_or_default());
         let (memory, cpus, mhz) = (input.u64()?, input.u32()?, input.u32()?);
         Ok((cpus, mhz, memory))
+    }
+    /// Whether QEMU halted a domain because a disk could not be written.
+    pub async fn halted(&mut self, domain: &Domain) -> Result<bool, Problem> {
+        let body = self.remote(DOMAIN_GET_STATE, domain.out().u32(0)).await?;
+        let mut input = In(&body);
+        Ok((input.i32()?, input.i32()?) == HALTED)
+    }
+    /// Has a halted domain go on.
+    pub async fn resume(&mut self, domain: &Domain) -> Result<(), Problem> {
+        self.remote(DOMAIN_RESUME, domain.out()).await.map(drop)
     }
     /// Makes a transient domain and starts it.
     pub async fn create(&mut self, xml: &str) -> Result<(), Problem> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stratus_drivers::{
-    DiskRef, GroupMembers, GroupRule, Host, Network, NicRules, NicSpec, PowerState, PrimaryStorage, PublicAddress, PublicSet,
+    DiskRef, DiskSpec, GroupMembers, GroupRule, Host, Network, NicRules, NicSpec, PowerState, PrimaryStorage, PublicAddress, PublicSet,
     SecondaryStorage, Secret, StaticNat, StopMode, VmSpec,
 };
 use stratus_kvm::Kvm;
@@ -85,7 +85,8 @@ impl Scene {
         let target = format!("root@{address}");
         let options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=4", "BatchMode=yes", "LogLevel=ERROR"];
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", netns, "ssh", "-i", &self.key]);
+        // One whose guest stands still meanwhile would wait for ever.
+        command.args(["netns", "exec", netns, "timeout", "20", "ssh", "-i", &self.key]);
         for option in options {
             command.args(["-o", option]);
         }
@@ -128,6 +129,7 @@ async fn kvm_a_guest_lives_from_template_to_end() {
     spoofing(&scene, &vm);
     public(&scene, &vm).await;
     disks(&scene, &vm).await;
+    full(&scene, &vm).await;
     again(&mut scene, &vm).await;
     ended(&scene, &vm).await;
 }
@@ -245,6 +247,38 @@ async fn disks(scene: &Scene, vm: &VmSpec) {
     assert_eq!(ask("ls /dev/vdb 2> /dev/null || echo gone").as_deref(), Some("gone"));
     PrimaryStorage::delete(scene.driver(), &copy).await.unwrap();
     SecondaryStorage::delete(scene.driver(), STORE, "snapshot-1").await.unwrap();
+}
+
+/// A guest whose pool is full stands still and loses nothing; when there is room it goes on by itself.
+async fn full(scene: &Scene, vm: &VmSpec) {
+    const SMALL: &str = "00000000-0000-4000-8000-0000000000a9";
+    let (router, address, host) = (scene.router(), vm.nics[0].ip.as_str(), &scene.host().id);
+    let lab: &stratus_testkit::lab::Lab = &scene.lab;
+    let folder = scene.lab.folder.join("small");
+    let small = lab.hosts[0].small(&folder, 96);
+    PrimaryStorage::connect(scene.driver(), SMALL, &format!("file://{}", folder.display())).await.unwrap();
+    let disk = DiskRef { pool: SMALL.into(), path: "data".into(), bytes: 256 * MIB };
+    PrimaryStorage::create(scene.driver(), &disk).await.unwrap();
+    let spec = DiskSpec { path: disk.path.clone(), pool: disk.pool.clone(), device: 1, bytes: disk.bytes };
+    scene.driver().attach(host, &vm.name, &spec).await.unwrap();
+    let ballast = folder.join("ballast");
+    run("fallocate", &["-l", "64M", ballast.to_str().unwrap()]);
+    let write = "n=0; while [ ! -b /dev/vdb ] && [ $n -lt 30 ]; do sleep 1; n=$((n + 1)); done; \
+                 (dd if=/dev/zero of=/dev/vdb bs=1M count=48 conv=fsync && echo whole > /run/whole) > /dev/null 2>&1 &";
+    scene.ssh(&router, address, write).expect("begun");
+    let end = Instant::now() + LIMIT;
+    while scene.ssh(&router, address, "true").is_some() {
+        assert!(Instant::now() < end, "a guest writes where there is no room");
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    while scene.ssh(&router, address, "cat /run/whole").as_deref() != Some("whole") {
+        assert!(Instant::now() < end + LIMIT, "a guest does not go on when there is room");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    scene.driver().detach(host, &vm.name, &spec).await.unwrap();
+    PrimaryStorage::delete(scene.driver(), &disk).await.unwrap();
+    PrimaryStorage::disconnect(scene.driver(), SMALL).await.unwrap();
+    drop(small);
 }
 
 /// A driver that starts again finds everything; the guest goes on, and is still told about itself.
