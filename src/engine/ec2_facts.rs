@@ -16,6 +16,8 @@ const DEVICE: &str = "device";
 /// What is known of a VM beside its native record.
 #[derive(Debug, Clone, Default)]
 pub struct VmFacts {
+    /// Its state, read after the work under way: what is between two states here has somebody who works on it.
+    pub state: String,
     /// The reservation's id, when it was launched through EC2.
     pub reservation: Option<String>,
     /// Its place in the launch.
@@ -64,15 +66,17 @@ impl Engine {
     pub async fn ec2_vms(&self, uuids: &[String]) -> Result<HashMap<String, VmFacts>> {
         let mut facts = HashMap::with_capacity(uuids.len());
         for chunk in uuids.chunks(CHUNK) {
-            let vms = self.db.find::<Vm>(Query::all().within("uuid", chunk)).await?;
+            let mut vms = self.db.find::<Vm>(Query::all().within("uuid", chunk)).await?;
             let keys: Vec<i64> = vms.iter().map(|v| v.id).collect();
             let mut disks = self.disks_of(&keys).await?;
             let jobs = self.pending(Kind::Vm, &keys).await?;
+            self.look_again(&mut vms, &jobs).await?;
             let systems = self.db.by_ids::<OsType>(vms.iter().map(|v| v.os_type_id)).await?;
             let templates = self.db.by_ids::<Template>(vms.iter().map(|v| v.template_id)).await?;
             let mut attributes = self.ec2_attributes("i", chunk).await?;
             for vm in vms {
                 let fact = VmFacts {
+                    state: vm.state,
                     launched: vm.started.unwrap_or(vm.created),
                     os: systems.get(&vm.os_type_id).map(|o| o.name.clone()).unwrap_or_default(),
                     hvm: templates.get(&vm.template_id).is_none_or(|t| t.requires_hvm),
@@ -88,6 +92,23 @@ impl Engine {
             }
         }
         Ok(facts)
+    }
+
+    /// Reads VMs again that are on their way although nobody works on them: they got there before the jobs were read. An instance that
+    /// is being terminated would else be shown as `stopping`, which waiters take for a failure.
+    async fn look_again(&self, vms: &mut [Vm], jobs: &HashMap<i64, String>) -> Result<()> {
+        let between = |v: &Vm| matches!(v.state.as_str(), "Starting" | "Stopping") && !jobs.contains_key(&v.id);
+        let late: Vec<i64> = vms.iter().filter(|v| between(v)).map(|v| v.id).collect();
+        if late.is_empty() {
+            return Ok(());
+        }
+        let mut fresh = self.db.by_ids::<Vm>(late).await?;
+        for vm in vms {
+            if let Some(now) = fresh.remove(&vm.id) {
+                *vm = now;
+            }
+        }
+        Ok(())
     }
 
     /// Facts of volumes by uuid.

@@ -8,11 +8,14 @@ use crate::vm_reserve::{let_go, release, reserve};
 use crate::{Amount, Call, Demand, Engine, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskSpec, DriverError, NetworkSpec, NicSpec, StopMode, VmSpec};
-use stratus_model::{Error, Result, VmEvent, VmState};
+use stratus_model::{Error, Result, VmEvent, VmState, in_full};
 use stratus_store::{Host, HostCapacity, IpAddress, JobStep, Network, Nic, Query, ServiceOffering, StoragePool, Vm, Volume};
 
 /// Hosts tried one after another.
 const ATTEMPTS: u32 = 3;
+/// How often what a failed start leaves is tried to be written, and how long it waits in between.
+const WRITES: u32 = 600;
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// The provider of DHCP, DNS and user data.
 pub(crate) const ROUTER: &str = "VirtualRouter";
 
@@ -70,7 +73,7 @@ impl Engine {
                 }
             }
         }
-        self.vm_start_failed(call, id).await?;
+        self.vm_start_given_up(call, id).await?;
         Err(match failure {
             Some(Error::Unavailable(_)) if !call.caller.is_root() => {
                 Error::Unavailable(format!("Unable to start virtual machine {}: the hosts that were tried refused it", vm.uuid))
@@ -85,6 +88,22 @@ impl Engine {
         let q = Query::all().eq("job_id", call.job.unwrap_or(0)).eq("saga", format!("{}#{attempt}", START_VM.name));
         let Some(step) = self.db.find_one::<JobStep>(q).await? else { return Ok(None) };
         Ok(serde_json::from_str::<StartVm>(&step.plan).map_err(Error::internal)?.host)
+    }
+
+    /// Writes down what a failed start leaves, waiting for a database that cannot be written (a full disk): a job that ended before that
+    /// would leave a VM in Starting that nobody looks after. A start of the server in between takes the job up again.
+    async fn vm_start_given_up(&self, call: &Call, id: i64) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.vm_start_failed(call, id).await {
+                Err(e @ Error::Internal(..)) if tries < WRITES => {
+                    tracing::warn!(vm = id, error = %in_full(&e), "what a failed start leaves was not written; tried again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// What a failed start leaves: a stopped VM, or one in Error that counts for nothing if it never ran.

@@ -80,11 +80,16 @@ pub async fn settle(native: &Native) {
         let jobs = native.list("listAsyncJobs", "asyncjobs", &[("listall", "true"), ("pagesize", "-1")]).await;
         let vms = native.list("listVirtualMachines", "virtualmachine", &[("listall", "true"), ("pagesize", "-1")]).await;
         let pending = jobs.iter().filter(|j| j["jobstatus"] == 0).count();
-        let moving = vms.iter().filter(|v| matches!(v["state"].as_str(), Some("Starting" | "Stopping" | "Stopped"))).count();
-        if pending == 0 && moving == 0 {
+        let moving: Vec<_> = vms.iter().filter(|v| matches!(v["state"].as_str(), Some("Starting" | "Stopping" | "Stopped"))).collect();
+        if pending == 0 && moving.is_empty() {
             return;
         }
-        assert!(since.elapsed() < SETTLED, "{pending} jobs pending and {moving} VMs unsettled after {SETTLED:?}");
+        if since.elapsed() >= SETTLED {
+            let of = |v: &serde_json::Value| ["name", "state", "created"].map(|k| v[k].to_string());
+            let left: Vec<_> = moving.iter().map(|v| of(v)).collect();
+            let theirs = jobs.iter().filter(|j| moving.iter().any(|v| j["jobinstanceid"] == v["id"])).collect::<Vec<_>>();
+            panic!("{pending} jobs pending and VMs unsettled after {SETTLED:?}: {left:?}, their jobs {theirs:?}");
+        }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

@@ -61,6 +61,10 @@ pub async fn gather(cx: &Cx, mut records: Vec<Value>) -> Outcome<Vec<Value>> {
 }
 
 fn join(cx: &Cx, record: &mut Value, fact: &VmFacts) {
+    // The record was read before the work under way was.
+    if !fact.state.is_empty() {
+        set(record, "state", fact.state.as_str());
+    }
     let state = state(cx, text(record, "state"), fact.job.as_deref());
     set(record, "ec2state", state.as_str());
     if text(record, "state") == "Error" {
