@@ -12,7 +12,7 @@ async fn deploys(cloud: &Cloud, room: usize) -> Arc<AtomicUsize> {
     let made = Arc::new(AtomicUsize::new(0));
     let ids: Vec<String> = (0..room).map(|_| uuid::Uuid::new_v4().to_string()).collect();
     for uuid in ids.clone() {
-        let mut vm = Vm { uuid, name: "vm".into(), account_id: 2, domain_id: 1, state: "Stopped".into(), ..Default::default() };
+        let mut vm = Vm { uuid, name: "vm".into(), account_id: 2, domain_id: 1, state: "Starting".into(), ..Default::default() };
         cloud.engine.db.write(move |tx| Box::pin(async move { tx.insert(&mut vm).await })).await.unwrap();
     }
     let rows = ids.iter().map(|id| crate::fake::vm(id, "vm", "Starting", &[])).collect();
