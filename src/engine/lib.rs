@@ -57,6 +57,7 @@ mod ha;
 mod heartbeat;
 pub mod host;
 mod host_agree;
+mod host_maintenance;
 pub mod hypervisor;
 pub mod hypervisor_capability;
 mod identity;

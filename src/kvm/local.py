@@ -74,14 +74,20 @@ def until(what, look):
         time.sleep(0.3)
 
 
-def number(path):
-    """The process of a pid file, if it runs."""
+def number(path, tells, wanted):
+    """The process of a pid file, if the file of it in /proc that `tells` has what is `wanted`: after a restart of the machine another one
+    may have its number."""
     try:
         pid = int(open(path).read())
-        os.kill(pid, 0)
-        return pid
+        return pid if wanted.encode() in open(f"/proc/{pid}/{tells}", "rb").read() else None
     except (OSError, ValueError):
         return None
+
+
+def daemon(folder):
+    """The libvirtd of a folder, if it runs; it is known by what is mounted for it alone."""
+    mounted = f"{os.path.basename(os.path.dirname(folder))}/libvirt/etc /etc/libvirt "
+    return number(f"{folder}/run/libvirtd.pid", "mountinfo", mounted)
 
 
 def libvirt(folder):
@@ -89,7 +95,7 @@ def libvirt(folder):
     for name in ("etc", "run", "lib", "log", "cache"):
         os.makedirs(f"{folder}/{name}", exist_ok=True)
     socket = f"{folder}/run/libvirt-sock"
-    if not number(f"{folder}/run/libvirtd.pid"):
+    if not daemon(folder):
         open(f"{folder}/etc/qemu.conf", "w").write(QEMU)
         open(f"{folder}/etc/libvirtd.conf", "w").write('auth_unix_ro = "none"\nauth_unix_rw = "none"\n')
         if os.path.exists(socket):
@@ -97,7 +103,7 @@ def libvirt(folder):
         log = open(f"{folder}/log/stderr", "w")
         command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", LIBVIRTD, "sh", folder]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        until("libvirt", lambda: os.path.exists(socket) and number(f"{folder}/run/libvirtd.pid"))
+        until("libvirt", lambda: os.path.exists(socket) and daemon(folder))
     return socket
 
 
@@ -142,8 +148,8 @@ class Cloud:
         return next(iter(self.list("listHosts", "host", type="Routing")), None)
 
 
-def agent(cloud, folder, stratus, socket):
-    """Starts the agent; the first time it becomes the zone's host."""
+def agent(cloud, folder, stratus, socket, children):
+    """Starts the agent, one of the processes to be ended; the first time it becomes the zone's host."""
     home = f"{folder}/agent"
     os.makedirs(home, mode=0o700, exist_ok=True)
     settings = {"kvm.prefix": PREFIX, "kvm.guest_bridge": BRIDGE, "kvm.libvirt_socket": socket}
@@ -158,6 +164,7 @@ def agent(cloud, folder, stratus, socket):
     log = open(f"{home}/log", "a")
     command = [stratus, "agent", "--server", f"127.0.0.1:{cloud.agents}", "--data-dir", home]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
+    children.append(child)
 
     def up():
         if child.poll() is not None:
@@ -165,7 +172,6 @@ def agent(cloud, folder, stratus, socket):
         return cloud.host()["state"] == "Up"
 
     until("the host", up)
-    return child
 
 
 def furnish(cloud, folder, template):
@@ -187,16 +193,19 @@ def furnish(cloud, folder, template):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     setting = "secstorage.allowed.internal.sites"
+    here = "127.0.0.1/32"
     before = cloud.list("listConfigurations", "configuration", name=setting)[0].get("value", "")
-    cloud.call("updateConfiguration", name=setting, value="127.0.0.1/32")
+    cloud.call("updateConfiguration", name=setting, value=here)
     os_type = cloud.list("listOsTypes", "ostype", description="Other Linux (64-bit)")[0]["id"]
     url = f"http://127.0.0.1:{server.server_address[1]}/{os.path.basename(template)}"
     about = {"name": "stratus-tiny", "displaytext": "a small Linux", "format": "QCOW2", "hypervisor": "KVM", "ostypeid": os_type}
-    cloud.call("registerTemplate", url=url, zoneid=place["zoneid"], ispublic="true", passwordenabled="true", **about)
-    until("the template", lambda: all(row.get("isready") for row in look()))
-    # From now on templates come from outside again.
-    cloud.call("updateConfiguration", name=setting, value=before)
-    server.shutdown()
+    try:
+        cloud.call("registerTemplate", url=url, zoneid=place["zoneid"], ispublic="true", passwordenabled="true", **about)
+        until("the template", lambda: all(row.get("isready") for row in look()))
+    finally:
+        # From now on templates come from outside again. What a run that was cut off left is nobody's wish.
+        cloud.call("updateConfiguration", name=setting, value="" if before == here else before)
+        server.shutdown()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -217,10 +226,6 @@ def start(folder, stratus, template, options):
     children = [subprocess.Popen([stratus, "serve", "--data-dir", folder, "--simulate", f"{folder}/zone.json", *options], start_new_session=True)]
 
     def end(*_):
-        for child in reversed(children):
-            child.terminate()
-        for child in children:
-            child.wait()
         sys.exit(0)
 
     signal.signal(signal.SIGINT, end)
@@ -230,7 +235,7 @@ def start(folder, stratus, template, options):
         if children[0].poll() is not None:
             sys.exit("the server ended")
         cloud = Cloud(folder)
-        children.append(agent(cloud, folder, stratus, socket))
+        agent(cloud, folder, stratus, socket, children)
         furnish(cloud, folder, template)
         host = cloud.host()
         print(f"""
@@ -241,18 +246,18 @@ A real host is up: {host['name']}, {host['cpunumber']} CPUs, {host.get('hypervis
         while all(child.poll() is None for child in children):
             time.sleep(1)
         sys.exit("server or agent ended by itself")
-    except SystemExit:
-        for child in children:
+    finally:
+        for child in reversed(children):
             child.terminate()
-        raise
+        for child in children:
+            child.wait()
 
 
 def stop(folder):
     """Ends guests, routers, bridge and libvirt. Disks and the cloud's books stay."""
     pids = glob.glob(f"{folder}/libvirt/run/qemu/*.pid") + glob.glob(f"{folder}/agent/kvm/routers/*/pid")
-    for path in [*pids, f"{folder}/libvirt/run/libvirtd.pid"]:
-        pid = number(path)
-        if pid and folder.encode() in open(f"/proc/{pid}/cmdline", "rb").read() or pid and path.endswith("libvirtd.pid"):
+    for pid in [*(number(path, "cmdline", folder) for path in pids), daemon(f"{folder}/libvirt")]:
+        if pid:
             os.kill(pid, signal.SIGKILL)
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
         if name.startswith(f"{PREFIX}r"):
