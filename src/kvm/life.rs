@@ -327,10 +327,14 @@ pub(crate) async fn watch(kvm: Weak<Kvm>) {
         if let Err(error) = kvm.arrivals().await {
             tracing::debug!(%error, "no look at arriving guests");
         }
-        if look.is_multiple_of(HALTS)
-            && let Err(error) = kvm.go_on(&mut halted).await
-        {
+        if !look.is_multiple_of(HALTS) {
+            continue;
+        }
+        if let Err(error) = kvm.go_on(&mut halted).await {
             tracing::debug!(%error, "no look at halted guests");
+        }
+        if let Err(error) = kvm.caches_sweep().await {
+            tracing::debug!(%error, "what lies in caches is not taken away yet");
         }
     }
 }

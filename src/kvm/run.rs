@@ -101,5 +101,10 @@ impl Runner {
 fn failed<A: AsRef<OsStr>>(program: &str, arguments: &[A], said: &Said) -> DriverError {
     let first = arguments.first().map(|a| a.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
     let why = said.err.trim().chars().take(500).collect::<String>();
-    DriverError::Failed(format!("{program} {first}: {why}"))
+    let text = format!("{program} {first}: {why}");
+    // `strerror` of ENOSPC and EDQUOT in the C locale, which programs run in here.
+    match ["No space left on device", "Disk quota exceeded"].iter().any(|full| why.contains(full)) {
+        true => DriverError::NoRoom(text),
+        false => DriverError::Failed(text),
+    }
 }
