@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use stratus_agent::{Admission, Atlas, Authority, Gate, Hello, Hub, Issued, Place};
 use stratus_engine::Engine;
 use stratus_engine::agent::AgentHello;
+use stratus_engine::image_store::FILE;
 use stratus_model::{Micros, Result};
 use stratus_store::{Host, ImageStore, Network, Query, StoragePool, Vm, Volume};
 
@@ -28,7 +29,7 @@ pub async fn open(engine: &Arc<Engine>, hub: &Arc<Hub>) -> anyhow::Result<Arc<Au
     let make = || Authority::make(SystemTime::now()).map_err(stratus_model::Error::internal);
     let (certificate, key) = engine.agent_authority(make).await?;
     let authority = Arc::new(Authority::open(&certificate, &key)?);
-    hub.certified_by(&authority.fingerprint());
+    hub.certified_by(&authority)?;
     hub.read_from(Books::of(engine));
     Ok(authority)
 }
@@ -118,7 +119,7 @@ impl Atlas for Books {
         read(async {
             let Some(row) = engine.db.find_one::<StoragePool>(Query::live().eq("uuid", pool)).await? else { return Ok(None) };
             let hosts = engine.pool_hosts(&row).await?;
-            Ok(Some(Place { url: row.url, hosts, details: Default::default() }))
+            Ok(Some(Place { url: row.url, hosts, ..Place::default() }))
         })
         .await
     }
@@ -132,7 +133,8 @@ impl Atlas for Books {
                 None => Vec::new(),
             };
             let details = engine.open_details(&row)?;
-            Ok(Some(Place { url: row.url, hosts, details }))
+            let served = row.provider == FILE;
+            Ok(Some(Place { url: row.url, hosts, details, served }))
         })
         .await
     }

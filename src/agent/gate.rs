@@ -24,6 +24,8 @@ pub struct Place {
     pub hosts: Vec<String>,
     /// What else a store needs to be reached.
     pub details: StoreDetails,
+    /// The server itself keeps the store, and hosts reach it through the server.
+    pub served: bool,
 }
 
 /// The books about agents. A refusal is a sentence for the agent's operator.

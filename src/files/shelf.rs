@@ -68,6 +68,11 @@ impl Shelf {
         Ok(Arc::new(Self { root: root.to_owned(), files, facts, locks: Locks::default(), coming: Mutex::default() }))
     }
 
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// How full it is.
     ///
     /// # Errors
@@ -113,11 +118,8 @@ impl Shelf {
         let brought = bring(what, &self.files, &progress).await?;
         let (path, limit) = (brought.file.path().to_owned(), what.most_bytes.min(limit));
         let image = blocking(move || inspect(&path, limit)).await?;
-        let facts = TemplateFacts {
-            virtual_bytes: image.virtual_bytes,
-            physical_bytes: brought.bytes,
-            checksum: brought.digest.to_string(),
-        };
+        let facts =
+            TemplateFacts { virtual_bytes: image.virtual_bytes, physical_bytes: brought.bytes, checksum: brought.digest.to_string() };
         self.put(name, brought.file, Object { format: image.format, kind: what.kind, facts, made_up: false }).await
     }
 
@@ -265,7 +267,8 @@ pub async fn take(what: &ObjectSpec, mut body: ObjectBody, mut file: File) -> Do
     let all = what.facts.physical_bytes;
     let (mut part, mut done, mut digest) = (vec![0; PART], 0_u64, Sha256::new());
     loop {
-        let n = body.read(&mut part).await.map_err(|e| DriverError::Failed(format!("{}: broke off after {done} bytes: {e}", what.object)))?;
+        let n =
+            body.read(&mut part).await.map_err(|e| DriverError::Failed(format!("{}: broke off after {done} bytes: {e}", what.object)))?;
         if n == 0 {
             break;
         }
@@ -351,7 +354,10 @@ mod tests {
         }
         assert!(std::fs::read(dir.path().join("one")).expect("reads") == bytes);
         assert!(shelf.receive(&spec(&changed), most, body(&changed)).await.is_err(), "other bytes under the same name");
-        assert_eq!((shelf.list().expect("lists"), shelf.object("one").expect("is there").1.kind), (vec!["one".into()], ObjectKind::Snapshot));
+        assert_eq!(
+            (shelf.list().expect("lists"), shelf.object("one").expect("is there").1.kind),
+            (vec!["one".into()], ObjectKind::Snapshot)
+        );
         shelf.delete("one").await.expect("goes");
         assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
     }

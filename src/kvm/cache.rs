@@ -1,9 +1,9 @@
 //! Stores that the server keeps, as this host has them: a folder of its own each in the state folder, where an object lies as long as
 //! it is needed. The agent has it brought before a call that needs it and asks for it to go afterwards; one that a guest has in its
 //! drive by then stays until no guest has it.
+use crate::keep::plain;
 use crate::primary::Place;
 use crate::{Done, Kvm};
-use crate::keep::plain;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

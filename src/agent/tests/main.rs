@@ -3,5 +3,6 @@
 
 mod contract;
 mod doors;
+mod images;
 mod link;
 mod world;
