@@ -39,6 +39,7 @@ mod link;
 mod metadata;
 mod metadata_serve;
 mod network;
+mod place;
 mod primary;
 mod public;
 mod relocate;
