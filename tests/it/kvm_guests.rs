@@ -14,6 +14,7 @@ const LINE: &str = "read from the disc";
 #[tokio::test(flavor = "multi_thread")]
 async fn kvm_guests_boot_from_a_disc_and_take_passwords_and_keys() {
     let Some(mut scene) = Scene::open().await else { return };
+    least_privilege(&scene);
     let iso = iso(&scene).await;
     installed(&mut scene, &iso).await;
     let native = scene.native();
@@ -33,6 +34,17 @@ async fn kvm_guests_boot_from_a_disc_and_take_passwords_and_keys() {
     while !scene.left().is_empty() {
         assert!(Instant::now() < end, "left: {:#?}\n{}", scene.left(), scene.logs());
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// An agent has given up what it does not need, and what it runs gets no more.
+fn least_privilege(scene: &Scene) {
+    for agent in scene.agents.iter().flatten() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
+        let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        let effective = u64::from_str_radix(&line("CapEff:"), 16).unwrap();
+        assert_eq!(effective & !stratus::privileges::KEPT.bits(), 0, "{status}");
+        assert_eq!((line("CapEff:"), line("NoNewPrivs:").as_str()), (line("CapBnd:"), "1"), "{status}");
     }
 }
 
@@ -64,7 +76,8 @@ async fn installed(scene: &mut Scene, iso: &str) {
     let disk = native.ok("createDiskOffering", &size).await["diskoffering"].clone();
     let offering = one(&native, "listServiceOfferings", "serviceoffering", &[("name", "tiny")]).await;
     let what = [("templateid", iso), ("diskofferingid", text(&disk, "id")), ("serviceofferingid", text(&offering, "id"))];
-    let made = native.finished("deployVirtualMachine", &[&what[..], &[("zoneid", text(&zone, "id")), ("hypervisor", "KVM")]].concat()).await;
+    let made =
+        native.finished("deployVirtualMachine", &[&what[..], &[("zoneid", text(&zone, "id")), ("hypervisor", "KVM")]].concat()).await;
     let vm = &made["virtualmachine"];
     let (uuid, address) = (text(vm, "id"), text(&vm["nic"][0], "ipaddress"));
     let id = instance_at(scene, address);
@@ -161,4 +174,3 @@ async fn renewed(scene: &mut Scene, id: &str, address: &str) {
     assert_eq!(scene.ssh(address, "hostname"), None, "the old key still opens");
     scene.key = new;
 }
-
