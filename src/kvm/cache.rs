@@ -2,7 +2,7 @@
 //! it is needed. The agent has it brought before a call that needs it and asks for it to go afterwards; one that a guest has in its
 //! drive by then stays until no guest has it.
 use crate::keep::plain;
-use crate::primary::Place;
+use crate::place::Place;
 use crate::{Done, Kvm};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl Leaving {
 impl Kvm {
     pub(crate) fn cache_place(&self, store: &str) -> Done<Place> {
         let path = self.config.state_dir.join("cache").join(plain("a store", store)?);
-        Ok(Place { url: CACHE.to_owned(), path })
+        Ok(Place { url: CACHE.to_owned(), path, export: None })
     }
 
     pub(crate) fn is_cache(&self, store: &str) -> Done<bool> {

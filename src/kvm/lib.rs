@@ -39,6 +39,7 @@ mod link;
 mod metadata;
 mod metadata_serve;
 mod network;
+mod place;
 mod primary;
 mod public;
 mod relocate;
@@ -76,6 +77,8 @@ pub struct Kvm {
     wiring: tokio::sync::RwLock<()>,
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
+    /// Guests that stand still for want of room, as they were last seen.
+    halted: Mutex<BTreeSet<String>>,
     servers: metadata_serve::Servers,
     /// For tasks that serve on our behalf and must not keep us alive.
     me: Weak<Kvm>,
@@ -125,6 +128,7 @@ impl Kvm {
             wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
             figures: figures::Last::default(),
+            halted: Mutex::default(),
             servers: metadata_serve::Servers::default(),
             config,
             me: me.clone(),

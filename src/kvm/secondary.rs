@@ -3,7 +3,7 @@
 use crate::cache::CACHE;
 use crate::image::{Image, own};
 use crate::keep::plain;
-use crate::primary::{Place, place};
+use crate::place::Place;
 use crate::{Done, Kvm};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ impl SecondaryStorage for Kvm {
     async fn connect(&self, store: &str, url: &str, _details: &StoreDetails) -> Done<StorageUse> {
         let place = match url {
             CACHE => self.cache_place(store)?,
-            url => place(url)?,
+            url => self.place_open(store, url).await?,
         };
         std::fs::create_dir_all(&place.path).map_err(crate::keep::io(&place.path))?;
         self.folders.stores.put(store, &place)?;
@@ -78,6 +78,7 @@ impl SecondaryStorage for Kvm {
 }
 
 impl Kvm {
+    /// Where a store lies, be it ready or not.
     pub(crate) fn store(&self, store: &str) -> Done<Place> {
         let place: Option<Place> = self.folders.stores.get(plain("a store", store)?)?;
         place.ok_or_else(|| DriverError::Unreachable(format!("store {store}")))
@@ -85,7 +86,7 @@ impl Kvm {
 
     /// A store's files. Opened once: opening sweeps what was coming.
     pub(crate) fn shelf(&self, store: &str) -> Done<Arc<Shelf>> {
-        let path = self.store(store)?.path;
+        let path = self.store(store)?.ready()?.to_owned();
         let mut open = self.stores.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shelf) = open.get(&path) {
             return Ok(shelf.clone());
