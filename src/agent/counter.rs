@@ -28,6 +28,8 @@ use tokio_util::io::{ReaderStream, StreamReader};
 pub(crate) const ALPN: &[u8] = b"http/1.1";
 /// An object as its store is to know it, JSON.
 pub(crate) const OBJECT: HeaderName = HeaderName::from_static("stratus-object");
+/// Connections for images at once; more are closed, and those who wanted them try again.
+pub(crate) const CONNECTIONS: usize = 256;
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(15);
 /// How long a body may be silent.
@@ -91,7 +93,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, gate: Arc<dyn Gate>, tls: TlsStream<Tcp
         }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    // One request a connection, as agents ask.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false);
     if let Err(e) = http.serve_connection(TokioIo::new(tls), service).await {
         tracing::debug!(%peer, error = %e, "a connection for images has ended");
     }

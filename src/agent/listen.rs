@@ -42,18 +42,21 @@ impl Door {
     /// Serves agents until the task is aborted; connections end with the hub's sessions.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<(), crate::ca::CaError> {
         let acceptor = TlsAcceptor::from(Arc::new(self.authority.server_config(SystemTime::now())?));
-        let greetings = Arc::new(Semaphore::new(GREETINGS));
+        let (greetings, images) = (Arc::new(Semaphore::new(GREETINGS)), Arc::new(Semaphore::new(counter::CONNECTIONS)));
         loop {
             let Ok(slot) = greetings.clone().acquire_owned().await else { return Ok(()) };
             match listener.accept().await {
                 Ok((socket, peer)) => {
-                    let (door, acceptor) = (self.clone(), acceptor.clone());
+                    let (door, acceptor, images) = (self.clone(), acceptor.clone(), images.clone());
                     tokio::spawn(async move {
                         let greeted = tokio::time::timeout(GREETING, door.greet(acceptor, socket, peer)).await;
                         drop(slot);
                         match greeted {
                             Ok(Some(Greeted::Seated(seated))) => door.keep(*seated).await,
-                            Ok(Some(Greeted::Images(tls))) => counter::serve(door.hub.clone(), door.gate.clone(), *tls, peer).await,
+                            Ok(Some(Greeted::Images(tls))) => {
+                                let Ok(_slot) = images.try_acquire() else { return };
+                                counter::serve(door.hub.clone(), door.gate.clone(), *tls, peer).await;
+                            }
                             _ => {}
                         }
                     });

@@ -301,7 +301,9 @@ async fn full_store(scene: &Scene, vm: &VmSpec) {
         let inside = |name: &str| std::fs::read_dir(folder.join(name)).unwrap().map(|entry| entry.unwrap().path());
         ["", "incoming", "objects"].into_iter().flat_map(inside).filter(|path| path.is_file() && *path != ballast).collect()
     };
-    run("fallocate", &["-l", "124M", ballast.to_str().unwrap()]);
+    let free = run("df", &["--output=avail", "-B1", folder.to_str().unwrap()]);
+    let free: u64 = free.split_whitespace().last().unwrap().parse().unwrap();
+    run("fallocate", &["-l", &(free - 4 * MIB).to_string(), ballast.to_str().unwrap()]);
     let boot = scene.ssh(&router, address, "cat /proc/sys/kernel/random/boot_id").expect("runs");
     let url = serve(template()).await;
     let refused = [
