@@ -15,6 +15,10 @@ if [ "${1:-}" != kvm ]; then
     need curl curl
     need cc build-essential
     need chromium chromium
+    need ganesha.nfsd nfs-ganesha-vfs
+    need rpcbind rpcbind
+    ldconfig -p | grep -q 'libnfs\.so\.13' || missing+=(libnfs13)
+    ldconfig -p | grep -q 'libfuse3\.so' || missing+=(fuse3)
     need node nodejs
     need npm npm
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

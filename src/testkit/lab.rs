@@ -52,7 +52,7 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
@@ -287,6 +287,16 @@ impl LabHost {
         }
     }
 
+    /// Where everything of it lies.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The process of its daemon, which has mounts of its own.
+    pub(crate) fn daemon(&self) -> u32 {
+        self.daemon.id()
+    }
+
     /// libvirt's socket.
     pub fn socket(&self) -> PathBuf {
         self.base.join("run/libvirt-sock")
@@ -304,19 +314,6 @@ impl LabHost {
         // The daemon has mounts of its own since it was started.
         run("nsenter", &["-t", &self.daemon.id().to_string(), "-m", "mount", &small.device, at]);
         small
-    }
-
-    /// A program that takes the place of `mount -t nfs` where the kernel has no NFS: what a server `filer` exports are folders below
-    /// `exports`, and they are bound to where they are wanted, as the host and this process see it.
-    pub fn mounter(&self, exports: &Path) -> Vec<String> {
-        let script = self.base.join("mount-nfs");
-        let (from, daemon) = (exports.display(), self.daemon.id());
-        let text = format!(
-            "#!/bin/sh -e\n[ \"${{1%%:*}}\" = filer ] || {{ echo \"no server $1\" >&2; exit 32; }}\n\
-             mount --bind \"{from}${{1#*:}}\" \"$2\"\nnsenter -t {daemon} -m mount --bind \"{from}${{1#*:}}\" \"$2\"\n"
-        );
-        std::fs::write(&script, text).unwrap();
-        vec!["sh".to_owned(), script.to_string_lossy().into_owned()]
     }
 
     /// Changes interfaces of the host.

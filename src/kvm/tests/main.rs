@@ -8,5 +8,6 @@ mod contract;
 mod flood;
 mod guest;
 mod lab;
+mod nfs;
 mod silent;
 mod things;
