@@ -18,7 +18,10 @@
 //! Every host that has VMs of a network has a router of its own for it, with the gateway's address: DHCP, DNS and metadata are
 //! answered where the guest is, and stay when another host goes. Between hosts the filters keep those answers at home.
 //!
+//! All of it is behind the cargo feature `kvm`, because libvirt's library has to be there to build it; without, this crate is empty.
+//!
 //! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped).
+#![cfg(feature = "kvm")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
 
 mod config;
@@ -40,6 +43,7 @@ mod metadata;
 mod metadata_serve;
 mod network;
 mod primary;
+mod probe;
 mod public;
 mod relocate;
 mod router;
@@ -111,10 +115,11 @@ impl Kvm {
             members: folder("members")?,
         };
         folder("vms")?;
+        let hardware = probe::hardware(config.accelerator).await;
         let kvm = Arc::new_cyclic(|me| Self {
             run: Runner { netns: config.netns.clone() },
             libvirt: Libvirt::new(config.libvirt_socket.clone()),
-            kvm: hardware(config.accelerator),
+            kvm: hardware,
             folders,
             locks: Locks::default(),
             leases: lease::Leases::default(),
@@ -173,20 +178,6 @@ impl Kvm {
             Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
             refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
         })
-    }
-}
-
-/// Whether hardware is to run guests.
-fn hardware(accelerator: Accelerator) -> bool {
-    match accelerator {
-        Accelerator::Kvm => true,
-        Accelerator::Qemu => false,
-        Accelerator::Auto => {
-            let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-            let able = flags.split_whitespace().any(|flag| matches!(flag, "vmx" | "svm"));
-            able && std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok()
-        }
     }
 }
 
