@@ -155,6 +155,9 @@ pub struct HostFacts {
     pub version: String,
     /// Capabilities, as `listHosts` shows them: `hvm,snapshot`.
     pub capabilities: String,
+    /// The folder on its own disks that can be a pool, where it has one.
+    #[serde(default)]
+    pub local_storage: Option<String>,
 }
 
 /// What became of a host that does not answer.

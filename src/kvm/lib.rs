@@ -42,6 +42,7 @@ mod link;
 mod metadata;
 mod metadata_serve;
 mod network;
+mod place;
 mod primary;
 mod probe;
 mod public;

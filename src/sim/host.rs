@@ -127,6 +127,7 @@ impl Sim {
             memory_bytes: query.bytes("memory", self.defaults.memory_bytes)?,
             version: "Simulator 1".to_owned(),
             capabilities: "hvm,snapshot".to_owned(),
+            local_storage: Some("/var/lib/simulator".to_owned()),
         };
         query.done()?;
         self.world.hosts.with(host, |hosts| {
