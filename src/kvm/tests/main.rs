@@ -7,6 +7,8 @@
 #[cfg(feature = "kvm")]
 mod contract;
 #[cfg(feature = "kvm")]
+mod daemon;
+#[cfg(feature = "kvm")]
 mod flood;
 #[cfg(feature = "kvm")]
 mod guest;
