@@ -74,6 +74,9 @@ pub struct VmFigures {
     /// Packets of it that its host dropped because they were too many, by what they were for: `DHCP`, `ARP`, `metadata`.
     #[serde(default)]
     pub floods: std::collections::BTreeMap<String, u64>,
+    /// It stands still because a disk of it cannot be written, and goes on when it can.
+    #[serde(default)]
+    pub halted: bool,
 }
 
 /// One disk of a VM.

@@ -33,7 +33,8 @@ pub(crate) fn elsewhere() -> Error {
 pub(crate) async fn end(tx: &mut Tx, host: &Host, now: Micros) -> Result<Option<String>> {
     let Some(pool) = tx.find_one::<StoragePool>(Query::live().eq("host_id", host.id)).await? else { return Ok(None) };
     let on = Query::live().eq("pool_id", pool.id).without("state", ["Expunged"]);
-    refuse_used::<Volume>(tx, on, Kind::Host, &host.uuid, "volumes are on its local storage: forcedestroylocalstorage destroys what").await?;
+    refuse_used::<Volume>(tx, on, Kind::Host, &host.uuid, "volumes are on its local storage: forcedestroylocalstorage destroys what")
+        .await?;
     tx.delete::<TemplatePool>(Query::all().eq("pool_id", pool.id)).await?;
     tx.set::<StoragePool>(pool.id, vec![("state", "Removed".into()), ("removed", now.into())]).await?;
     Ok(Some(pool.uuid))
@@ -56,7 +57,9 @@ impl Engine {
     pub(crate) async fn local_pool(&self, call: &Call, host: &Host, facts: &HostFacts) {
         if let Err(error) = self.local_pool_make(call, host, facts).await {
             let why = stratus_model::in_full(&error);
-            if let Err(error) = self.unequipped(host, &format!("local storage {}", facts.local_storage.as_deref().unwrap_or_default()), &why).await {
+            if let Err(error) =
+                self.unequipped(host, &format!("local storage {}", facts.local_storage.as_deref().unwrap_or_default()), &why).await
+            {
                 tracing::warn!(host = host.id, why, %error, "a host has no local storage, and the alert was not raised");
             }
         }

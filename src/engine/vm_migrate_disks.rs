@@ -1,13 +1,13 @@
 //! Moving a running VM to another host together with disks that the other host would not see (or that are wanted elsewhere). The host's
 //! driver carries guest and disks over in one go; until then both hosts and both pools have room taken for it. A disk alone moves
 //! the same way, from the VM's host to that host.
-use crate::volume_place::Wishes;
 use crate::allocators::has_tags;
 use crate::group_push::Members;
 use crate::saga::Saga;
 use crate::vm_migrate::{self, MigrateVm, runs_on};
 use crate::vm_start::from_driver;
 use crate::volume::volume_state;
+use crate::volume_place::Wishes;
 use crate::{Call, Engine, capacity, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskRef, VmSpec};

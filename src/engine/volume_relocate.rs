@@ -1,10 +1,10 @@
 //! A volume's bytes made anew in another place, by way of an image store: on another pool (VOL-06), or on its own pool as they were when
 //! a snapshot was taken. The old disk goes once the new one is the volume's; until then the volume is what it was.
 use crate::allocators::has_tags;
-use crate::volume_place::Wishes;
 use crate::saga::Saga;
 use crate::vm_start::from_driver;
 use crate::volume::volume_state;
+use crate::volume_place::Wishes;
 use crate::{Call, Engine, Listing, capacity, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::DiskRef;

@@ -80,6 +80,8 @@ pub struct Kvm {
     wiring: tokio::sync::RwLock<()>,
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
+    /// Guests that stand still for want of room, as they were last seen.
+    halted: Mutex<BTreeSet<String>>,
     servers: metadata_serve::Servers,
     /// For tasks that serve on our behalf and must not keep us alive.
     me: Weak<Kvm>,
@@ -129,6 +131,7 @@ impl Kvm {
             wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
             figures: figures::Last::default(),
+            halted: Mutex::default(),
             servers: metadata_serve::Servers::default(),
             config,
             me: me.clone(),

@@ -154,7 +154,9 @@ mod tests {
             assert_eq!((place.export.as_deref(), place.path.to_str()), (Some(export), Some("/mnt/stratus/id")), "{url}");
             assert!(matches!(place.ready(), Err(DriverError::Unreachable(_))), "{url} is not mounted");
         }
-        for url in ["nfs://", "nfs://filer", "nfs://filer/", "nfs:///x", "nfs://-o/x", "nfs://a,b/x", "nfs://u@h/x", "nfs://h:1/x", "nfs://h/../x"] {
+        for url in
+            ["nfs://", "nfs://filer", "nfs://filer/", "nfs:///x", "nfs://-o/x", "nfs://a,b/x", "nfs://u@h/x", "nfs://h:1/x", "nfs://h/../x"]
+        {
             assert!(place(url).is_err(), "{url}");
         }
     }

@@ -423,7 +423,8 @@ impl Drop for LabHost {
 pub async fn serve(file: PathBuf) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/template.qcow2", listener.local_addr().unwrap());
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let url = format!("http://{}/{name}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let bytes = std::fs::read(&file).unwrap();

@@ -43,7 +43,12 @@ async fn vms_stay_where_their_disks_are(c: TestCloud) {
     let pools = c.local_pools().await;
     let names: Vec<&str> = pools.iter().map(|pool| pool["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["sim-c0-h0 Local Storage", "sim-c0-h1 Local Storage"], "they appear by themselves");
-    assert_eq!((&pools[0]["type"], &pools[0]["state"], &pools[0]["scope"]), (&"Filesystem".into(), &"Up".into(), &"HOST".into()), "{}", pools[0]);
+    assert_eq!(
+        (&pools[0]["type"], &pools[0]["state"], &pools[0]["scope"]),
+        (&"Filesystem".into(), &"Up".into(), &"HOST".into()),
+        "{}",
+        pools[0]
+    );
     let hosts = c.ask("listHosts", &[("type", "Routing")]).await;
     assert!(hosts["host"].as_array().unwrap().iter().all(|h| h["islocalstorageactive"] == true && h["disksizetotal"].as_i64() > Some(0)));
 
