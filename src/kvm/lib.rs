@@ -49,6 +49,7 @@ mod public;
 mod relocate;
 mod router;
 mod run;
+mod scale;
 mod secondary;
 mod witness;
 mod xml;
@@ -178,10 +179,15 @@ impl Kvm {
 
     /// Something with libvirt, with its refusals as a driver's errors.
     async fn virt<T>(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<T, Problem>) -> Done<T> {
-        self.libvirt.with(work).await.map_err(|problem| match problem {
-            Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
-            refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
-        })
+        self.libvirt.with(work).await.map_err(refusal)
+    }
+}
+
+/// What libvirt says as a driver's error.
+fn refusal(problem: Problem) -> DriverError {
+    match problem {
+        Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
+        refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@ use super::conn::{Conn, Problem};
 use super::unwrapped::{self, Numbers};
 use crate::Peer;
 use std::ffi::CString;
-use virt::domain::{Domain as Handle, MigrateParameters};
+use virt::domain::{Domain as Handle, MigrateParameters, SchedulerInfo};
 use virt::error::{Error, ErrorNumber};
 use virt::stream::Stream;
 use virt_sys as sys;
@@ -134,6 +134,11 @@ impl Conn {
     /// Changes the number of CPUs.
     pub async fn cpus(&mut self, domain: &Domain, count: u32) -> Result<(), Problem> {
         self.of(domain, move |domain| domain.set_vcpus_flags(count, sys::VIR_DOMAIN_VCPU_LIVE).map(drop)).await
+    }
+    /// Changes what the domain's CPUs weigh beside those of others.
+    pub async fn weigh(&mut self, domain: &Domain, shares: u64) -> Result<(), Problem> {
+        let weight = SchedulerInfo { cpu_shares: Some(shares), ..SchedulerInfo::default() };
+        self.of(domain, move |domain| domain.set_scheduler_parameters_flags(&weight, LIVE).map(drop)).await
     }
     /// Grows a disk (`vda`) to a number of bytes.
     pub async fn resize(&mut self, domain: &Domain, disk: &str, bytes: u64) -> Result<(), Problem> {
