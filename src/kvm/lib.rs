@@ -39,6 +39,7 @@ mod lease;
 mod libvirt;
 mod life;
 mod link;
+mod load;
 mod metadata;
 mod metadata_serve;
 mod network;
@@ -81,6 +82,7 @@ pub struct Kvm {
     wiring: tokio::sync::RwLock<()>,
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
+    load: load::Last,
     /// Guests that stand still for want of room, as they were last seen.
     halted: Mutex<BTreeSet<String>>,
     servers: metadata_serve::Servers,
@@ -132,6 +134,7 @@ impl Kvm {
             wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
             figures: figures::Last::default(),
+            load: load::Last::default(),
             halted: Mutex::default(),
             servers: metadata_serve::Servers::default(),
             config,

@@ -38,7 +38,13 @@ pub async fn lab(count: u8) -> Option<Lab> {
 /// A basic zone without hosts, where destroyed instances go soon and hosts are looked at often.
 fn zone(dir: &Path) -> String {
     let mut all: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
-    let soon = [("expunge.delay", "1"), ("expunge.interval", "2"), ("ping.interval", "5"), ("vm.stats.interval", "5000")];
+    let soon = [
+        ("expunge.delay", "1"),
+        ("expunge.interval", "2"),
+        ("ping.interval", "5"),
+        ("vm.stats.interval", "5000"),
+        ("host.stats.interval", "5000"),
+    ];
     let inside = ("secstorage.allowed.internal.sites", "127.0.0.0/8");
     all["globalConfig"] = soon.iter().chain([&inside]).map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let zone = &mut all["zones"][0];
