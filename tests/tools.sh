@@ -26,6 +26,9 @@ fi
 # Real guests: QEMU under libvirt, and what the template and its networks are made with.
 if [ "$(uname -m)" = x86_64 ]; then
     need libvirtd libvirt-daemon
+    # What the driver is built with: it links libvirt's library.
+    need pkg-config pkg-config
+    pkg-config --exists libvirt libvirt-qemu 2>/dev/null || missing+=(libvirt-dev)
     need nft nftables
     need dnsmasq dnsmasq-base
     need ip iproute2
