@@ -57,6 +57,8 @@ pub struct Engine {
     pub jobs: Jobs,
     /// What VMs did, as their hosts last told.
     pub figures: crate::figures::Figures,
+    /// What hosts did, as they last told.
+    pub loads: crate::host_load::Loads,
     /// Changes of security groups' members that hosts are not told of yet.
     pub group_changes: GroupChanges,
     /// API calls counted in this process.
@@ -84,6 +86,7 @@ impl Engine {
             settings,
             jobs: Jobs::new(),
             figures: Default::default(),
+            loads: Default::default(),
             group_changes: GroupChanges::default(),
             throttle: Throttle::default(),
             ec2_known: Default::default(),

@@ -5,8 +5,10 @@
 //! unless `STRATUS_REQUIRE_TOOLS` is set. One at a time: a guest that boots in software takes a core.
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 mod contract;
+mod daemon;
 mod flood;
 mod guest;
 mod lab;
+mod nfs;
 mod silent;
 mod things;
