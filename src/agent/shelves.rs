@@ -48,6 +48,11 @@ fn folder(url: &str) -> Done<PathBuf> {
     Ok(path)
 }
 
+/// A folder that was there and is not: most likely what was mounted is not any more, and what is under it is not to be written to.
+fn gone(store: &str) -> DriverError {
+    DriverError::Unreachable(format!("the folder of image store {store}"))
+}
+
 impl Shelves {
     /// Gives this server its name, once.
     pub fn named(&self, name: &str) {
@@ -65,12 +70,16 @@ impl Shelves {
         self.name.get().map_or("server", String::as_str)
     }
 
-    fn put(&self, store: &str, url: &str) -> Done<Arc<Shelf>> {
+    /// Opens a store's folder; only that of a new one is made.
+    fn put(&self, store: &str, url: &str, new: bool) -> Done<Arc<Shelf>> {
         let path = folder(url)?;
         let mut open = lock(&self.open);
         // Opening sweeps what was coming: a folder that is open is not opened again.
         if let Some(shelf) = open.get(store).filter(|shelf| shelf.root() == path) {
-            return Ok(shelf.clone());
+            return shelf.is_there().then(|| shelf.clone()).ok_or_else(|| gone(store));
+        }
+        if !new && !path.is_dir() {
+            return Err(gone(store));
         }
         let shelf = Shelf::open(&path, &format!("{}~", self.name()))?;
         open.insert(store.to_owned(), shelf.clone());
@@ -132,10 +141,10 @@ impl Hub {
     /// A store that the server keeps; none when hosts reach it themselves.
     pub(crate) async fn shelf(&self, store: &str) -> Done<Option<Arc<Shelf>>> {
         if let Some(shelf) = lock(&self.shelves.open).get(store) {
-            return Ok(Some(shelf.clone()));
+            return shelf.is_there().then(|| Some(shelf.clone())).ok_or_else(|| gone(store));
         }
         match self.atlas().store(store).await {
-            Some(Place { url, served: true, .. }) => self.shelves.put(store, &url).map(Some),
+            Some(Place { url, served: true, .. }) => self.shelves.put(store, &url, false).map(Some),
             _ => Ok(None),
         }
     }
@@ -248,7 +257,8 @@ impl SecondaryStorage for Served {
     async fn connect(&self, store: &str, url: &str, _: &StoreDetails) -> Done<StorageUse> {
         // It is everybody's who asks for something of it.
         self.0.state().meant_for_nobody(store);
-        self.0.shelves.put(store, url)?.space()
+        let new = self.0.atlas().store(store).await.is_none();
+        self.0.shelves.put(store, url, new)?.space()
     }
     async fn fetch(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
         self.0.must_shelf(store).await?.fetch(what, u64::MAX).await

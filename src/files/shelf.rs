@@ -24,6 +24,8 @@ fn io(e: std::io::Error) -> DriverError {
     failed("the image store", &e)
 }
 
+/// Where the facts are.
+const FACTS: &str = "objects";
 /// Bytes that are taken in at a time.
 const PART: usize = 256 << 10;
 
@@ -64,13 +66,18 @@ impl Shelf {
     /// The file system's.
     pub fn open(root: &Path, owner: &str) -> Done<Arc<Self>> {
         let files = Files::open_of(root, None, owner).map_err(io)?;
-        let facts = Folder::open(root.join("objects"))?;
+        let facts = Folder::open(root.join(FACTS))?;
         Ok(Arc::new(Self { root: root.to_owned(), files, facts, locks: Locks::default(), coming: Mutex::default() }))
     }
 
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether the folder is there; what was mounted at it may have gone.
+    pub fn is_there(&self) -> bool {
+        self.root.join(FACTS).is_dir()
     }
 
     /// How full it is.

@@ -193,6 +193,6 @@ impl Kvm {
 fn refusal(problem: Problem) -> DriverError {
     match problem {
         Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
-        refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
+        refused @ Problem::Refused { .. } => run::full_or_failed(refused.to_string()),
     }
 }

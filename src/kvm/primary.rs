@@ -14,9 +14,6 @@ pub(crate) const TEMPLATES: &str = ".templates";
 /// How often a running copy is asked about.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A store with less room than this, in bytes, while something is copied to it is full: QEMU writes as much at once, and more.
-const CROWDED: u64 = 1 << 20;
-
 #[async_trait]
 impl PrimaryStorage for Kvm {
     async fn connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
@@ -231,20 +228,16 @@ impl Kvm {
         // libvirt makes the target itself.
         gone(std::fs::remove_file(to)).map_err(io(to))?;
         self.virt(async |conn| conn.backup(domain, &xml).await).await?;
-        while job_running(self.virt(async |conn| conn.job(domain, false).await).await?) {
+        while job_running(self.virt(async |conn| conn.job(domain, false).await).await?.0) {
             tokio::time::sleep(TICK).await;
         }
-        let outcome = self.virt(async |conn| conn.job(domain, true).await).await?;
+        let (outcome, why) = self.virt(async |conn| conn.job(domain, true).await).await?;
         // VIR_DOMAIN_JOB_COMPLETED
         if outcome == 3 {
             return Ok(());
         }
-        // libvirt does not say why; a store without room is seen.
-        let room = space(to.parent().unwrap_or(Path::new("/")))?;
-        match room.total - room.used < CROWDED {
-            true => Err(DriverError::NoRoom(format!("the store has no room for the copy of disk {target} of {}", domain.name))),
-            false => Err(DriverError::Failed(format!("copying disk {target} of {} did not end well", domain.name))),
-        }
+        let why = why.unwrap_or_else(|| "it did not end well".to_owned());
+        Err(crate::run::full_or_failed(format!("copying disk {target} of {}: {why}", domain.name)))
     }
 
     /// The running VM that has a file open as a disk, and the disk's name in it.

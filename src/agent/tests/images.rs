@@ -117,6 +117,18 @@ async fn a_store_that_the_server_keeps_serves_hosts_as_their_own() {
     assert_eq!(sim.images(), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_has_gone_is_not_made_anew() {
+    let world = World::new(Duration::ZERO).await;
+    let (folder, served) = store(&world).await;
+    // As when what was mounted there is not any more.
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    for outcome in [served.list("s0").await.map(drop), served.fetch("s0", &fetch("template", "http://127.0.0.1:1/")).await.map(drop)] {
+        assert!(matches!(outcome, Err(DriverError::Unreachable(_))), "{outcome:?}");
+    }
+    assert!(!folder.path().exists());
+}
+
 /// Passes connections on; of those after the first, each of `cuts` is cut after so many bytes to the agent.
 async fn fragile(server: SocketAddr, cuts: Vec<usize>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
