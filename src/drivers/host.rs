@@ -74,6 +74,9 @@ pub struct VmFigures {
     /// Packets of it that its host dropped because they were too many, by what they were for: `DHCP`, `ARP`, `metadata`.
     #[serde(default)]
     pub floods: std::collections::BTreeMap<String, u64>,
+    /// Whether its host cannot keep to the rate of one of its NICs.
+    #[serde(default)]
+    pub unlimited: bool,
 }
 
 /// One disk of a VM.
@@ -106,6 +109,10 @@ pub struct NicSpec {
     pub broadcast_uri: String,
     /// Whether the guest's default route goes out here.
     pub default: bool,
+    /// Megabits a second that the NIC may carry, each way; none is no limit. Said to the host that plugs the NIC ([`Host::start`],
+    /// [`Host::plug`], [`Host::migrate`]), which keeps it as long as the NIC is there.
+    #[serde(default)]
+    pub rate_mbps: Option<u32>,
 }
 
 /// What a host says of one of its VMs.

@@ -79,6 +79,7 @@ pub mod network_offering;
 pub mod network_query;
 mod network_use;
 pub mod nic_address;
+mod nic_rate;
 mod offering;
 pub mod os_type;
 pub mod physical_network;

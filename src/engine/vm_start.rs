@@ -251,6 +251,7 @@ impl Engine {
         let pools = self.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
         let mut nics = self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await?;
         nics.sort_by_key(|n| (!n.is_default, n.device_id));
+        let offering = self.db.must::<ServiceOffering>(vm.service_offering_id).await?;
         Ok(VmSpec {
             name: vm.instance_name.clone(),
             uuid: vm.uuid.clone(),
@@ -259,11 +260,11 @@ impl Engine {
             cpu_mhz: vm.cpu_mhz as u32,
             memory_mb: vm.memory_mb as u64,
             disks: volumes.iter().filter_map(|v| disk_spec(v, v.pool_id.and_then(|p| pools.get(&p))?)).collect(),
-            nics: nics.iter().map(nic_spec).collect(),
+            nics: self.nic_specs(vm, &offering, &nics).await?,
             user_data: vm.user_data.clone(),
             ssh_public_key: vm.ssh_public_key.clone(),
             iso: self.iso_spec(vm).await?,
-            metadata: self.vm_metadata(vm).await?,
+            metadata: self.vm_metadata(vm, &offering.name).await?,
         })
     }
 }
@@ -273,6 +274,7 @@ pub(crate) fn disk_spec(v: &Volume, pool: &StoragePool) -> Option<DiskSpec> {
     Some(DiskSpec { path, pool: pool.uuid.clone(), device: v.device_id.unwrap_or(0) as u32, bytes: v.size_bytes as u64 })
 }
 
+/// A NIC as everybody knows it; who plugs it is told its rate too (`nic_rate.rs`).
 pub(crate) fn nic_spec(n: &Nic) -> NicSpec {
     let text = |t: &Option<String>| t.clone().unwrap_or_default();
     NicSpec {
@@ -283,6 +285,7 @@ pub(crate) fn nic_spec(n: &Nic) -> NicSpec {
         gateway: text(&n.gateway),
         broadcast_uri: text(&n.broadcast_uri),
         default: n.is_default,
+        rate_mbps: None,
     }
 }
 

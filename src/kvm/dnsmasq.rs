@@ -160,6 +160,7 @@ mod tests {
             gateway: format!("10.1.{}.1", last / 100),
             broadcast_uri: "vlan://untagged".into(),
             default: last != 12,
+            rate_mbps: None,
         };
         let guest = name.map(|name| VmSpec { host_name: name.into(), ..crate::domain::tests::vm() });
         Lease { nic, vm: "i-2-3-VM".into(), guest, password: None }

@@ -42,6 +42,7 @@ impl Kvm {
                 reads: one.sum("block", "rd.reqs"),
                 writes: one.sum("block", "wr.reqs"),
                 floods: floods.remove(&one.domain.name).unwrap_or_default(),
+                unlimited: self.unlimited.has(&one.domain.name),
                 name: one.domain.name,
             });
         }

@@ -5,7 +5,7 @@
 //! holds:
 //!
 //! - **libvirt, the kernel and the files are the truth.** What the engine said of a VM travels in its domain's metadata; what cannot
-//!   be read back from there (leases, rule sets, public addresses, where pools lie) is one JSON file a thing in the state folder. A
+//!   be read back from there (leases, rule sets, rates, public addresses, where pools lie) is one JSON file a thing in the state folder. A
 //!   restarted driver goes on where it was, guests notice nothing.
 //! - **Every change is whole.** Rule sets go to nftables in one transaction and carry a sequence; images appear by rename.
 //! - **Nothing from outside reaches a shell**: programs get argument vectors, names that become paths are checked, images are looked
@@ -41,6 +41,7 @@ mod metadata_serve;
 mod network;
 mod primary;
 mod public;
+mod rate;
 mod relocate;
 mod router;
 mod run;
@@ -75,6 +76,7 @@ pub struct Kvm {
     wiring: tokio::sync::RwLock<()>,
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
+    unlimited: rate::Unlimited,
     servers: metadata_serve::Servers,
     /// For tasks that serve on our behalf and must not keep us alive.
     me: Weak<Kvm>,
@@ -88,6 +90,7 @@ struct Folders {
     networks: Folder,
     rules: Folder,
     members: Folder,
+    rates: Folder,
 }
 
 impl Kvm {
@@ -109,6 +112,7 @@ impl Kvm {
             networks: folder("networks")?,
             rules: folder("rules")?,
             members: folder("members")?,
+            rates: folder("rates")?,
         };
         folder("vms")?;
         let kvm = Arc::new_cyclic(|me| Self {
@@ -123,6 +127,7 @@ impl Kvm {
             wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
             figures: figures::Last::default(),
+            unlimited: rate::Unlimited::default(),
             servers: metadata_serve::Servers::default(),
             config,
             me: me.clone(),

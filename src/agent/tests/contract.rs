@@ -42,6 +42,7 @@ fn nic(n: u8) -> NicSpec {
         gateway: "10.1.1.254".into(),
         broadcast_uri: "vlan://100".into(),
         default: true,
+        rate_mbps: None,
     }
 }
 

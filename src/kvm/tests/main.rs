@@ -8,5 +8,7 @@ mod contract;
 mod flood;
 mod guest;
 mod lab;
+mod rate;
 mod silent;
 mod things;
+mod wired;

@@ -31,6 +31,7 @@ pub fn nic(number: u32) -> NicSpec {
         gateway: "10.1.0.1".into(),
         broadcast_uri: "vlan://untagged".into(),
         default: true,
+        rate_mbps: None,
     }
 }
 
