@@ -85,6 +85,7 @@ pub mod os_type;
 pub mod physical_network;
 mod places;
 pub mod pod;
+mod pod_share;
 pub mod pool;
 pub mod pool_maintenance;
 pub mod portable_range;

@@ -296,6 +296,7 @@ pub(crate) fn network_spec(n: &Network) -> NetworkSpec {
         gateway: n.gateway.clone().unwrap_or_default(),
         dns: [&n.dns1, &n.dns2].into_iter().flatten().cloned().collect(),
         broadcast_uri: n.broadcast_uri.clone().unwrap_or_default(),
+        pod: None,
     }
 }
 
@@ -340,7 +341,7 @@ async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
     let Some(driver) = call.router_of_vm(&vm).await? else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
         let (row, nic) = call.network_of(call, nic).await?;
-        let network = network_spec(&row);
+        let network = call.network_share(&row, &vm).await?;
         driver.implement(&network).await.map_err(from_driver)?;
         driver.prepare(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
         // Public addresses that were taken before the network had a router.
@@ -375,7 +376,7 @@ async fn introduce(call: &Call, vm: &Vm, spec: &VmSpec) -> Result<()> {
     let Some(router) = call.router_of_vm(vm).await?.filter(|router| router.tells_guests()) else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
         let row = call.db.must::<Network>(nic.network_id).await?;
-        router.introduce(&network_spec(&row), spec).await.map_err(from_driver)?;
+        router.introduce(&call.network_share(&row, vm).await?, spec).await.map_err(from_driver)?;
     }
     Ok(())
 }
@@ -425,7 +426,7 @@ impl Engine {
         let vm = self.db.must::<Vm>(vm).await?;
         let Some(driver) = self.router_of_vm(&vm).await? else { return Ok(()) };
         for nic in self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
-            let network = network_spec(&self.db.must::<Network>(nic.network_id).await?);
+            let network = self.network_share(&self.db.must::<Network>(nic.network_id).await?, &vm).await?;
             driver.release(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
         }
         Ok(())

@@ -15,8 +15,9 @@
 //! What others have to know to start this host's VMs when it is gone, it says on shared storage (`lease.rs`); what it can say of a
 //! silent one it has seen there (`witness.rs`).
 //!
-//! Every host that has VMs of a network has a router of its own for it, with the gateway's address: DHCP, DNS and metadata are
-//! answered where the guest is, and stay when another host goes. Between hosts the filters keep those answers at home.
+//! A network has its router on the host that is its home, in a basic zone on one host of every pod, with the gateways' addresses; which
+//! host that is, is the server's to say (`stratus-agent`, homes.rs), and another one becomes it when that one is gone. A host with a
+//! router does not let answers of another one through its tunnel.
 //!
 //! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped).
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]

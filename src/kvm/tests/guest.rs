@@ -220,7 +220,7 @@ async fn public(scene: &Scene, vm: &VmSpec) {
         gateway: "203.0.113.1".into(),
         broadcast_uri: "vlan://untagged".into(),
         source_nat: guest.is_none(),
-        static_nat: guest.map(|guest| StaticNat { guest: guest.into(), ports: None }),
+        static_nat: guest.map(|guest| StaticNat { guest: guest.into(), ports: None, pod: None }),
     };
     let addresses = vec![address(2, None), address(10, Some(&vm.nics[0].ip))];
     scene.driver().apply_public(&network(), &PublicSet { sequence: 1, addresses }).await.unwrap();

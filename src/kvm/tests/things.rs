@@ -53,6 +53,7 @@ pub fn network() -> NetworkSpec {
         gateway: "10.1.1.1".into(),
         dns: Vec::new(),
         broadcast_uri: "vxlan://100".into(),
+        pod: None,
     }
 }
 

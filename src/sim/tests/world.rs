@@ -65,6 +65,7 @@ pub fn network() -> NetworkSpec {
         gateway: "10.1.0.1".into(),
         dns: vec!["8.8.8.8".into()],
         broadcast_uri: "vlan://untagged".into(),
+        pod: None,
     }
 }
 
