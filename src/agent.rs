@@ -192,7 +192,9 @@ impl Properties {
     fn kvm(&self, host: &str, dir: &Path) -> Result<serde_json::Value> {
         let mut all = serde_json::json!({ "host": host, "state_dir": dir.join("kvm") });
         // The devices of old name bridges.
-        for (old, new) in [("guest.network.device", "guest_bridge"), ("public.network.device", "public_bridge")] {
+        let names =
+            [("guest.network.device", "guest_bridge"), ("public.network.device", "public_bridge"), ("local.storage.path", "local_storage")];
+        for (old, new) in names {
             if let Some(value) = self.get(old) {
                 all[new] = value.into();
             }

@@ -93,6 +93,12 @@ pub enum Admin {
 pub fn run(cli: Cli) -> ExitCode {
     // Everything that the server writes is for its owner only, in whatever folder it stands.
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    // Threads of the runtime have what this one has when they start.
+    if let Some(Command::Agent(_)) = &cli.command
+        && let Err(e) = crate::privileges::lessen()
+    {
+        return complain(&format!("cannot give up what the agent has no need of: {e}"), 1);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(r) => r,
         Err(e) => return complain(&format!("cannot start: {e}"), 1),

@@ -20,6 +20,7 @@ pub mod listeners;
 pub mod lock;
 pub mod logging;
 pub mod metrics;
+pub mod privileges;
 pub mod ready;
 pub mod serve;
 pub mod simulate;

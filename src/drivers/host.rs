@@ -74,6 +74,9 @@ pub struct VmFigures {
     /// Packets of it that its host dropped because they were too many, by what they were for: `DHCP`, `ARP`, `metadata`.
     #[serde(default)]
     pub floods: std::collections::BTreeMap<String, u64>,
+    /// It stands still because a disk of it cannot be written, and goes on when it can.
+    #[serde(default)]
+    pub halted: bool,
     /// Whether its host cannot keep to the rate of one of its NICs.
     #[serde(default)]
     pub unlimited: bool,
@@ -162,6 +165,9 @@ pub struct HostFacts {
     pub version: String,
     /// Capabilities, as `listHosts` shows them: `hvm,snapshot`.
     pub capabilities: String,
+    /// The folder on its own disks that can be a pool, where it has one.
+    #[serde(default)]
+    pub local_storage: Option<String>,
 }
 
 /// What became of a host that does not answer.

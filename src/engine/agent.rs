@@ -171,6 +171,7 @@ impl Engine {
             let (me, agents) = ([host.uuid.clone()], self.agents(&host.hypervisor)?);
             let pools =
                 Query::live().eq("zone_id", host.zone_id).eq("hypervisor", &host.hypervisor).eq_or_null("cluster_id", host.cluster_id);
+            let pools = pools.eq_or_null("host_id", host.id);
             if let Some(driver) = self.drivers.pool(&host.hypervisor) {
                 for pool in self.db.find::<StoragePool>(pools).await? {
                     agents.meant_for(&pool.uuid, &me);
@@ -193,7 +194,8 @@ impl Engine {
         }
     }
 
-    async fn unequipped(&self, host: &Host, what: &str, why: &str) -> Result<()> {
+    /// Raises the alert that a host does not reach some storage.
+    pub(crate) async fn unequipped(&self, host: &Host, what: &str, why: &str) -> Result<()> {
         let text = format!("Host {} does not reach the {what}: {why}", host.name);
         let (zone, pod, cluster) = (Some(host.zone_id), Some(host.pod_id), Some(host.cluster_id));
         self.alert_raise(AlertDraft { kind: HOST, text, zone, pod, cluster, name: None }).await

@@ -37,8 +37,12 @@ pub struct PoolDemand {
     pub zone: i64,
     /// The cluster of the host that is to use it.
     pub cluster: i64,
+    /// The host itself; none while nobody knows which it is going to be.
+    pub host: Option<i64>,
     /// That host's hypervisor.
     pub hypervisor: String,
+    /// Whether it has to be the host's own storage, or must not be.
+    pub local: bool,
     /// Bytes.
     pub bytes: i64,
     /// Tags that the pool must have.
@@ -207,6 +211,7 @@ impl PoolAllocator for Order {
             .eq("state", "Up")
             .without("id", d.avoid.iter().copied())
             .eq_or_null("cluster_id", d.cluster);
+        let q = if d.local { q.eq("scope", "HOST").eq_opt("host_id", d.host) } else { q.ne("scope", "HOST") };
         let mut pools = engine.db.find::<StoragePool>(q).await?;
         match self {
             Self::Random | Self::UserConcentratedPod { random: true } => {

@@ -211,19 +211,26 @@ impl Engine {
     /// Makes contact with a host, then keeps it with what it has to give.
     async fn host_keep(&self, call: &Call, cluster: Cluster, mut host: Host) -> Result<Host> {
         let driver = self.host_driver(&host.hypervisor)?;
-        let (uuid, call) = (host.uuid.clone(), call.clone());
+        let (uuid, inner) = (host.uuid.clone(), call.clone());
         let kept = match driver.connect(&uuid, &host.url).await {
             Ok(facts) => {
-                keep_facts(&mut host, facts);
-                self.db.write(move |tx| Box::pin(async move { insert(tx, &call, cluster, host).await })).await
+                keep_facts(&mut host, &facts);
+                let host = self.db.write(move |tx| Box::pin(async move { insert(tx, &inner, cluster, host).await })).await;
+                host.map(|host| (host, facts))
             }
             Err(e) => Err(unreachable("host", e)),
         };
         // Also when there was no answer: that may have got lost on the way.
-        if kept.is_err() {
-            forget(&driver, &uuid).await;
+        match kept {
+            Ok((host, facts)) => {
+                self.local_pool(call, &host, &facts).await;
+                Ok(host)
+            }
+            Err(e) => {
+                forget(&driver, &uuid).await;
+                Err(e)
+            }
         }
-        kept
     }
 
     /// The cluster that a host joins: a row of the database, or one still to be made.
@@ -322,44 +329,47 @@ impl Engine {
     /// Makes contact with a host again and reads anew what it is. A host that does not answer becomes Disconnected.
     pub async fn host_reconnect(&self, call: &Call, host: &Host) -> Result<Host> {
         let facts = self.host_driver(&host.hypervisor)?.connect(&host.uuid, &host.url).await;
-        let (call, id, failed) = (call.clone(), host.id, facts.as_ref().err().cloned());
+        let (inner, id, told) = (call.clone(), host.id, facts.clone());
         let after = self
             .db
             .write(move |tx| {
                 Box::pin(async move {
                     let mut host: Host = hold(tx, Kind::Host, id).await?;
-                    let now = call.now();
+                    let now = inner.now();
                     match facts {
                         Ok(facts) => {
-                            keep_facts(&mut host, facts);
+                            keep_facts(&mut host, &facts);
                             let mut set = reconnected(&host, now);
-                            set.extend([("server_id", call.server.id.into()), ("epoch", call.server.epoch.into())]);
+                            set.extend([("server_id", inner.server.id.into()), ("epoch", inner.server.epoch.into())]);
                             tx.set::<Host>(id, set).await?;
                             let cluster: Cluster = tx.must(host.cluster_id).await?;
-                            let total = call.host_total(&cluster, host.cpus, host.cpu_mhz, host.memory_bytes);
+                            let total = inner.host_total(&cluster, host.cpus, host.cpu_mhz, host.memory_bytes);
                             let set = vec![("cpu_total", total.cpu.into()), ("memory_total", total.memory.into())];
                             tx.update::<HostCapacity>(Query::all().eq("host_id", id), set).await?;
-                            call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} reconnected", host.name)).await?;
+                            inner.log(tx, Topic::of_caller(&inner, Kind::Host, id), format!("host {} reconnected", host.name)).await?;
                         }
                         Err(_) => {
                             tx.set::<Host>(id, vec![("state", "Disconnected".into()), ("disconnected", now.into())]).await?;
                         }
                     }
-                    call.hosts_reopen(tx, Reach::Host(id)).await?;
+                    inner.hosts_reopen(tx, Reach::Host(id)).await?;
                     tx.must::<Host>(id).await
                 })
             })
             .await?;
-        match failed {
-            Some(e) => Err(Error::Unavailable(format!("Host {} cannot be reached: {e}", after.name))),
-            None => Ok(after),
+        match told {
+            Err(e) => Err(Error::Unavailable(format!("Host {} cannot be reached: {e}", after.name))),
+            Ok(facts) => {
+                self.local_pool(call, &after, &facts).await;
+                Ok(after)
+            }
         }
     }
 
     /// Removes a host that no VM is on. Without `forced` it has to be in maintenance, so that nobody removes one by a slip.
     pub async fn host_delete(&self, call: &Call, host: &Host, forced: bool) -> Result<()> {
         let (call, id) = (call.clone(), host.id);
-        let gone = self
+        let (gone, pool) = self
             .db
             .write(move |tx| {
                 Box::pin(async move {
@@ -372,15 +382,19 @@ impl Engine {
                     tx.set::<Host>(id, set).await?;
                     call.hosts_reopen(tx, Reach::Host(id)).await?;
                     refuse_occupied(tx, &host).await?;
+                    let pool = crate::local_storage::end(tx, &host, now).await?;
                     tx.delete::<HostCapacity>(Query::all().eq("host_id", id)).await?;
                     tx.delete::<HostLeave>(Query::all().eq("host_id", id)).await?;
                     // Its certificate opens nothing any more.
                     tx.update::<Agent>(Query::live().eq("uuid", &host.uuid), vec![("removed", now.into())]).await?;
                     call.log(tx, Topic::of_caller(&call, Kind::Host, id), format!("host {} removed", host.name)).await?;
-                    Ok(host)
+                    Ok((host, pool))
                 })
             })
             .await?;
+        if let (Some(pool), Some(driver)) = (pool, self.drivers.pool(&gone.hypervisor)) {
+            crate::pool::forget(&driver, &pool).await;
+        }
         if let Ok(driver) = self.host_driver(&gone.hypervisor) {
             forget(&driver, &gone.uuid).await;
         }
@@ -434,12 +448,12 @@ pub(crate) fn wrong_state(host: &Host, why: &str) -> Error {
     Error::State { kind: Kind::Host, id: host.uuid.clone(), state: host.resource_state.clone(), why: why.into() }
 }
 
-fn keep_facts(host: &mut Host, facts: HostFacts) {
+fn keep_facts(host: &mut Host, facts: &HostFacts) {
     host.cpus = facts.cpus.into();
     host.cpu_mhz = facts.cpu_mhz.into();
     host.memory_bytes = i64::try_from(facts.memory_bytes).unwrap_or(i64::MAX);
-    host.hypervisor_version = Some(facts.version).filter(|v| !v.is_empty());
-    host.capabilities = Some(facts.capabilities).filter(|c| !c.is_empty());
+    host.hypervisor_version = Some(facts.version.clone()).filter(|v| !v.is_empty());
+    host.capabilities = Some(facts.capabilities.clone()).filter(|c| !c.is_empty());
 }
 
 fn reconnected(host: &Host, now: i64) -> Vec<(&'static str, Value)> {

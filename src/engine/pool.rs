@@ -324,7 +324,8 @@ async fn insert(tx: &mut Tx, call: &Call, mut pool: StoragePool) -> Result<Stora
     Ok(pool)
 }
 
-async fn forget(driver: &Arc<dyn PrimaryStorage>, uuid: &str) {
+/// Tells the driver that a pool is no longer ours. That it does not listen changes nothing for us.
+pub(crate) async fn forget(driver: &Arc<dyn PrimaryStorage>, uuid: &str) {
     match driver.disconnect(uuid).await {
         Ok(()) | Err(DriverError::Missing(_)) => {}
         Err(e) => tracing::warn!(pool = uuid, error = %e, "a removed pool did not take leave"),

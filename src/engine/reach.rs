@@ -45,6 +45,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let there = Query::live().eq("zone_id", pool.zone_id).eq("hypervisor", hypervisor).eq_opt("cluster_id", pool.cluster_id);
+        let there = there.eq_opt("id", pool.host_id);
         Ok(self.db.find::<Host>(there).await?.into_iter().map(|h| h.uuid).collect())
     }
 

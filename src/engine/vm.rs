@@ -169,6 +169,11 @@ impl Engine {
                 return Err(Error::not_found(Kind::DiskOffering, &disk.uuid));
             }
         }
+        let disk = ask.disk.as_ref().map(|(disk, _)| disk.storage_type.as_str());
+        let root = Some(ask.offering.storage_type.as_str()).filter(|_| !ask.template.is_iso);
+        for (field, kind) in [("serviceofferingid", root), ("diskofferingid", disk)] {
+            crate::local_storage::allowed(&ask.zone, field, kind)?;
+        }
         if let Some(gb) = ask.root_gb {
             check_root(&ask.template, gb)?;
         }

@@ -63,11 +63,12 @@ impl Engine {
         let room = self.db.find::<HostCapacity>(Query::all().within("host_id", hosts.iter().map(|h| h.id))).await?;
         let taken = self.affinity_avoid(vm.id).await?;
         let barred = self.barred_for(vm).await?;
+        let pinned = self.host_of_disks(vm.id).await?.is_some();
         let need = amount(vm);
         let fits = |h: &Host| {
             let guest = |c: &HostCapacity| c.max_guests == 0 || c.guests < c.max_guests;
             let free = |c: &HostCapacity| guest(c) && c.cpu_total - c.cpu_used >= need.cpu && c.memory_total - c.memory_used >= need.memory;
-            room.iter().any(|c| c.host_id == h.id && c.open && free(c)) && !taken.contains(&h.id) && !barred.has(h)
+            !pinned && room.iter().any(|c| c.host_id == h.id && c.open && free(c)) && !taken.contains(&h.id) && !barred.has(h)
         };
         Ok(hosts.into_iter().filter(|h| Some(h.id) != vm.host_id).map(|h| (h.clone(), fits(&h))).collect())
     }
@@ -113,6 +114,9 @@ pub(crate) async fn begin(call: &Call, plan: &mut MigrateVm) -> Result<()> {
             || !plan.with_disks && vm.cluster_id.is_some_and(|c| c != host.cluster_id) && call.bound_to_cluster(&vm).await?
         {
             return Err(refuse("does not reach the disks of the virtual machine: it is in another cluster"));
+        }
+        if !plan.with_disks && call.host_of_disks(vm.id).await?.is_some() {
+            return Err(refuse("does not reach the disks of the virtual machine: they are on the local storage of another host"));
         }
         if host.state != "Up" || host.resource_state != "Enabled" {
             return Err(refuse(&format!("is {} and {}", host.state, host.resource_state)));

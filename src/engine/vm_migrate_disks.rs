@@ -7,6 +7,7 @@ use crate::saga::Saga;
 use crate::vm_migrate::{self, MigrateVm, runs_on};
 use crate::vm_start::from_driver;
 use crate::volume::volume_state;
+use crate::volume_place::Wishes;
 use crate::{Call, Engine, capacity, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::{DiskRef, VmSpec};
@@ -70,7 +71,7 @@ impl Engine {
     }
 
     async fn moves(&self, vm: &Vm, host: &Host, named: Vec<(Volume, StoragePool)>) -> Result<Vec<Move>> {
-        let seen = |p: &StoragePool| p.zone_id == host.zone_id && p.cluster_id.is_none_or(|c| c == host.cluster_id);
+        let seen = |p: &StoragePool| p.zone_id == host.zone_id && sees(host, p);
         let mut disks = Vec::new();
         for (volume, pool) in &named {
             if volume.vm_id != Some(vm.id) {
@@ -98,7 +99,11 @@ impl Engine {
     }
 
     async fn fits_pool(&self, volume: &Volume, pool: &StoragePool) -> Result<()> {
-        let wanted = self.volume_tags(volume).await?;
+        let Wishes { tags: wanted, local } = self.volume_wishes(volume).await?;
+        if (pool.scope == "HOST") != local {
+            let why = format!("volume {} has an offering for {} storage", volume.uuid, if local { "local" } else { "shared" });
+            return Err(Error::invalid("migrateto", why));
+        }
         match pool.state == "Up" && has_tags(pool.tags.as_deref(), &wanted) {
             true => Ok(()),
             false => Err(Error::invalid("migrateto", format!("pool {} is not Up or lacks the tags of volume {}", pool.name, volume.uuid))),
@@ -107,15 +112,20 @@ impl Engine {
 
     /// The pool with most room that a host sees and a volume fits.
     async fn pool_at(&self, volume: &Volume, host: &Host) -> Result<StoragePool> {
-        let wanted = self.volume_tags(volume).await?;
+        let Wishes { tags: wanted, local } = self.volume_wishes(volume).await?;
         let q = Query::live().eq("zone_id", host.zone_id).eq("state", "Up");
         let mut pools = self.db.find::<StoragePool>(q).await?;
-        pools.retain(|p| p.cluster_id.is_none_or(|c| c == host.cluster_id) && has_tags(p.tags.as_deref(), &wanted));
+        pools.retain(|p| sees(host, p) && local == (p.scope == "HOST") && has_tags(p.tags.as_deref(), &wanted));
         pools.retain(|p| p.hypervisor.as_ref().is_none_or(|h| *h == host.hypervisor));
         let room = |p: &StoragePool| self.pool_total(p) - p.used_bytes;
         let found = pools.into_iter().max_by_key(room).filter(|p| room(p) >= volume.size_bytes);
         found.ok_or_else(|| Error::NoCapacity(format!("No pool that host {} sees has room for volume {}", host.name, volume.name)))
     }
+}
+
+/// Whether a host of a pool's zone sees the pool.
+fn sees(host: &Host, pool: &StoragePool) -> bool {
+    pool.cluster_id.is_none_or(|c| c == host.cluster_id) && pool.host_id.is_none_or(|h| h == host.id)
 }
 
 async fn begin(call: &Call, plan: &mut Plan) -> Result<()> {

@@ -52,7 +52,11 @@ impl Needs {
     async fn take(self, call: &Call, host: Host, plan: StartVm, mark: Mark) -> Result<Taken> {
         let mut volumes = Vec::with_capacity(self.volumes.len());
         for v in &self.volumes {
-            let pools = call.pool_candidates(&self.vm, host.cluster_id, v, &[]).await?;
+            let pools = call.pool_candidates(&self.vm, (host.cluster_id, Some(host.id)), v, &[]).await?;
+            // Another host's own storage may have room.
+            if pools.is_empty() && call.volume_wishes(v).await?.local {
+                return Ok(Taken::NoRoom);
+            }
             if pools.is_empty() {
                 return Err(no_pool(v));
             }

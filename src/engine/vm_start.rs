@@ -185,6 +185,12 @@ impl Engine {
             return Err(Error::Unavailable(format!("The storage pool {} of the VM's disks is in the state {}", shut.name, shut.state)));
         }
         demand.cluster = pools.values().find_map(|p| p.cluster_id);
+        if let Some(host) = pools.values().find_map(|p| p.host_id) {
+            if demand.host.is_some_and(|wanted| wanted != host) {
+                return Err(crate::local_storage::elsewhere());
+            }
+            demand.host = Some(host);
+        }
         if vm.pod_id.is_some() && vm.has_run {
             demand.pod = vm.pod_id;
         } else {

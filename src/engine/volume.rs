@@ -57,6 +57,7 @@ impl Engine {
         {
             return Err(Error::not_found(Kind::DiskOffering, &d.uuid));
         }
+        crate::local_storage::allowed(&ask.zone, "diskofferingid", ask.disk.as_ref().map(|d| d.storage_type.as_str()))?;
         if ask.iops != (None, None) && !ask.disk.as_ref().is_some_and(|d| d.is_custom_iops) {
             return Err(Error::invalid("miniops", "the disk offering does not have custom IOPS"));
         }
@@ -146,6 +147,7 @@ impl Engine {
         if volume.zone_id != vm.zone_id || volume.account_id != vm.account_id {
             return Err(Error::invalid("virtualmachineid", "the volume and the VM must be in one zone and of one account"));
         }
+        self.same_host(volume, vm).await?;
         let most = self.data_volumes_most(vm).await?;
         let (volume, vm, now) = (volume.clone(), vm.clone(), self.clock.now());
         self.db

@@ -5,15 +5,24 @@ use crate::vm_start::from_driver;
 use crate::{Engine, capacity};
 use stratus_drivers::{DiskRef, DriverError};
 use stratus_model::{Error, Result};
-use stratus_store::{Query, ServiceOffering, Snapshot, StoragePool, Template, Tx, Value, Vm, Volume, VolumeStore};
+use stratus_store::{DiskOffering, Query, ServiceOffering, Snapshot, StoragePool, Template, Tx, Value, Vm, Volume, VolumeStore};
+
+/// What an offering asks of the pool that a volume is on.
+pub(crate) struct Wishes {
+    /// Tags that the pool must have.
+    pub tags: Vec<String>,
+    /// Whether it is the host's own storage.
+    pub local: bool,
+}
 
 impl Engine {
     /// Finds a pool for a volume of a VM that has a host, and takes its bytes there.
     pub(crate) async fn volume_place(&self, vm: &Vm, volume: Volume) -> Result<()> {
         let cluster = vm.cluster_id.ok_or_else(|| Error::internal("a VM without cluster"))?;
+        let host = self.host_for(vm).await?;
         let mut avoid = Vec::new();
         loop {
-            let found = self.pool_candidates(vm, cluster, &volume, &avoid).await?;
+            let found = self.pool_candidates(vm, (cluster, host), &volume, &avoid).await?;
             if found.is_empty() {
                 return Err(no_pool(&volume));
             }
@@ -27,25 +36,43 @@ impl Engine {
         }
     }
 
-    /// Pools of a cluster for a volume of a VM, as the allocator proposes them.
-    pub(crate) async fn pool_candidates(&self, vm: &Vm, cluster: i64, volume: &Volume, avoid: &[i64]) -> Result<Vec<StoragePool>> {
-        let wanted = match (volume.disk_offering_id, volume.service_offering_id) {
-            (Some(id), _) => self.db.get::<stratus_store::DiskOffering>(id).await?.and_then(|d| d.tags),
-            (None, Some(id)) => self.db.get::<ServiceOffering>(id).await?.and_then(|o| o.tags),
-            _ => None,
-        };
+    /// Pools of a cluster, and of a host in it, for a volume of a VM, as the allocator proposes them.
+    pub(crate) async fn pool_candidates(
+        &self,
+        vm: &Vm,
+        (cluster, host): (i64, Option<i64>),
+        volume: &Volume,
+        avoid: &[i64],
+    ) -> Result<Vec<StoragePool>> {
+        let Wishes { tags, local } = self.volume_wishes(volume).await?;
         let demand = PoolDemand {
             zone: vm.zone_id,
             cluster,
+            host,
             hypervisor: vm.hypervisor.clone(),
+            local,
             bytes: volume.size_bytes,
-            tags: tags(wanted.as_deref()),
+            tags,
             account: vm.account_id,
             avoid: avoid.to_vec(),
         };
         let named = self.settings.text("vm.allocation.algorithm");
         let allocator = self.allocators.pool(named.as_deref()).ok_or_else(|| Error::internal("no pool allocator"))?;
-        allocator.candidates(self, &demand, UP_TO).await
+        let mut found = allocator.candidates(self, &demand, UP_TO).await?;
+        // An allocator from outside may not know of local storage.
+        found.retain(|pool| (pool.scope == "HOST") == local && pool.host_id.is_none_or(|at| host.is_none_or(|host| host == at)));
+        Ok(found)
+    }
+
+    /// What a volume asks of the pool that it is on, by its offering.
+    pub(crate) async fn volume_wishes(&self, volume: &Volume) -> Result<Wishes> {
+        let (text, kind) = match (volume.disk_offering_id, volume.service_offering_id) {
+            (Some(id), _) => self.db.get::<DiskOffering>(id).await?.map(|d| (d.tags, d.storage_type)),
+            (None, Some(id)) => self.db.get::<ServiceOffering>(id).await?.map(|o| (o.tags, o.storage_type)),
+            _ => None,
+        }
+        .unwrap_or_default();
+        Ok(Wishes { tags: tags(text.as_deref()), local: kind == "local" })
     }
 
     /// Gives a volume's place on its pool back.

@@ -1,14 +1,15 @@
 //! A volume's bytes made anew in another place, by way of an image store: on another pool (VOL-06), or on its own pool as they were when
 //! a snapshot was taken. The old disk goes once the new one is the volume's; until then the volume is what it was.
-use crate::allocators::{has_tags, tags};
+use crate::allocators::has_tags;
 use crate::saga::Saga;
 use crate::vm_start::from_driver;
 use crate::volume::volume_state;
+use crate::volume_place::Wishes;
 use crate::{Call, Engine, Listing, capacity, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::DiskRef;
 use stratus_model::{Error, Kind, Result, VmState, VolumeEvent, VolumeState};
-use stratus_store::{Cluster, DiskOffering, ImageStore, Query, ServiceOffering, Snapshot, StoragePool, Vm, Volume};
+use stratus_store::{Cluster, ImageStore, Query, Snapshot, StoragePool, Vm, Volume};
 use uuid::Uuid;
 
 static RELOCATE: Saga<Relocate> = saga!("volume-relocate":
@@ -64,8 +65,11 @@ impl Engine {
             Some(vm) => self.db.get::<Vm>(vm).await?.and_then(|v| v.cluster_id),
             None => None,
         };
-        pools.retain(|p| same(p) && bound.is_none_or(|b| p.cluster_id.is_none_or(|c| c == b)));
-        let wanted = self.volume_tags(volume).await?;
+        let Wishes { tags: wanted, local } = self.volume_wishes(volume).await?;
+        pools.retain(|p| same(p) && bound.is_none_or(|b| p.cluster_id.is_none_or(|c| c == b)) && local == (p.scope == "HOST"));
+        if let Some(host) = self.host_beside(volume).await? {
+            pools.retain(|p| p.host_id.is_none_or(|h| h == host));
+        }
         let count = i64::try_from(pools.len()).unwrap_or(i64::MAX);
         let fits = |p: &StoragePool| {
             p.state == "Up" && has_tags(p.tags.as_deref(), &wanted) && p.used_bytes + volume.size_bytes <= self.pool_total(p)
@@ -73,15 +77,6 @@ impl Engine {
         let (skip, take) = (usize::try_from(range.0).unwrap_or(usize::MAX), usize::try_from(range.1).unwrap_or(usize::MAX));
         let rows = pools.into_iter().skip(skip).take(take).map(|p| (fits(&p), p)).map(|(f, p)| (p, f)).collect();
         Ok(Listing { rows, count })
-    }
-
-    pub(crate) async fn volume_tags(&self, volume: &Volume) -> Result<Vec<String>> {
-        let text = match (volume.disk_offering_id, volume.service_offering_id) {
-            (Some(id), _) => self.db.get::<DiskOffering>(id).await?.and_then(|d| d.tags),
-            (None, Some(id)) => self.db.get::<ServiceOffering>(id).await?.and_then(|o| o.tags),
-            _ => None,
-        };
-        Ok(tags(text.as_deref()))
     }
 
     /// Refuses a pool that a volume cannot move to.

@@ -205,8 +205,9 @@ impl Engine {
 
     /// Changes a zone.
     pub async fn zone_update(&self, call: &Call, zone: &Zone, ask: ZoneUpdate) -> Result<Zone> {
-        let (call, id) = (call.clone(), zone.id);
-        self.db
+        let (inner, id) = (call.clone(), zone.id);
+        let after = self
+            .db
             .write(move |tx| {
                 Box::pin(async move {
                     let zone: Zone = hold(tx, Kind::Zone, id).await?;
@@ -216,12 +217,16 @@ impl Engine {
                     }
                     tx.set::<Zone>(id, set).await?;
                     put_details(tx, &zone, &ask.details).await?;
-                    call.hosts_reopen(tx, Reach::Zone(id)).await?;
-                    call.log(tx, Topic::of_caller(&call, Kind::Zone, id), format!("zone {} changed", zone.name)).await?;
-                    tx.must(id).await
+                    inner.hosts_reopen(tx, Reach::Zone(id)).await?;
+                    inner.log(tx, Topic::of_caller(&inner, Kind::Zone, id), format!("zone {} changed", zone.name)).await?;
+                    tx.must::<Zone>(id).await
                 })
             })
-            .await
+            .await?;
+        if after.local_storage && !zone.local_storage {
+            self.local_pools_of(call, &after).await?;
+        }
+        Ok(after)
     }
 
     /// Removes a zone that nothing is in.

@@ -45,6 +45,15 @@ pub struct Config {
     /// thirds of that. The same on all hosts of a cluster.
     #[serde(default = "lease_seconds")]
     pub lease_seconds: u64,
+    /// Where NFS exports are mounted, each in a folder named by its pool or store. The same path on all hosts.
+    #[serde(default = "mounts")]
+    pub mounts: PathBuf,
+    /// The program that mounts an NFS export, with its options; what is to be mounted and where come after them.
+    #[serde(default = "mount_nfs")]
+    pub mount_nfs: Vec<String>,
+    /// The folder that is this host's own pool in zones with local storage.
+    #[serde(default = "local_storage")]
+    pub local_storage: PathBuf,
     /// Longest wait for a guest to shut down by itself, in seconds.
     #[serde(default = "shutdown_seconds")]
     pub shutdown_seconds: u64,
@@ -120,6 +129,9 @@ impl Config {
             peers: BTreeMap::new(),
             shared_pools: Vec::new(),
             lease_seconds: lease_seconds(),
+            mounts: mounts(),
+            mount_nfs: mount_nfs(),
+            local_storage: local_storage(),
             shutdown_seconds: shutdown_seconds(),
             detach_seconds: detach_seconds(),
             cpus_max: cpus_max(),
@@ -140,6 +152,15 @@ fn prefix() -> String {
 }
 fn lease_seconds() -> u64 {
     90
+}
+fn mounts() -> PathBuf {
+    "/mnt/stratus".into()
+}
+fn mount_nfs() -> Vec<String> {
+    ["mount", "-t", "nfs", "-o", "hard,nodev,nosuid,noexec"].map(str::to_owned).into()
+}
+fn local_storage() -> PathBuf {
+    "/var/lib/libvirt/images".into()
 }
 fn shutdown_seconds() -> u64 {
     60

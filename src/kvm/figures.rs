@@ -43,6 +43,7 @@ impl Kvm {
                 writes: one.sum("block", "wr.reqs"),
                 floods: floods.remove(&one.domain.name).unwrap_or_default(),
                 unlimited: self.unlimited.has(&one.domain.name),
+                halted: self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&one.domain.name),
                 name: one.domain.name,
             });
         }

@@ -26,7 +26,9 @@ impl Host for Kvm {
         let version = format!("{name} {}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000);
         self.folders.hosts.put(host, &url)?;
         let cpu_mhz = if mhz > 0 { mhz } else { measured_mhz() };
-        Ok(HostFacts { cpus, cpu_mhz, memory_bytes: memory_kib << 10, version, capabilities: "hvm,snapshot".into() })
+        let local_storage = Some(self.config.local_storage.to_string_lossy().into_owned());
+        let (memory_bytes, capabilities) = (memory_kib << 10, "hvm,snapshot".into());
+        Ok(HostFacts { cpus, cpu_mhz, memory_bytes, version, capabilities, local_storage })
     }
     async fn disconnect(&self, host: &str) -> Done {
         if host != self.config.host {

@@ -9,7 +9,8 @@
 //! That its guests run on is then seen by QEMU's own locks on their disks, without which nobody is called dead.
 use crate::domain::Seen;
 use crate::keep::{gone, io, plain};
-use crate::primary::{Place, TEMPLATES};
+use crate::place::Place;
+use crate::primary::TEMPLATES;
 use crate::{Done, Kvm};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -130,7 +131,8 @@ impl Kvm {
     /// Whether other hosts see a pool as this one does: its URL says so, or the settings do.
     pub(crate) fn pool_shared(&self, pool: &str) -> Done<bool> {
         let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
-        let mounted = place.is_some_and(|place| place.url.to_lowercase().starts_with("sharedmountpoint:"));
+        let everywhere = |place: Place| place.export.is_some() || place.url.to_lowercase().starts_with("sharedmountpoint:");
+        let mounted = place.is_some_and(everywhere);
         Ok(mounted || self.config.shared_pools.iter().any(|shared| shared == pool))
     }
 
@@ -142,8 +144,9 @@ impl Kvm {
         }
         for pool in self.folders.pools.names()? {
             if self.pool_shared(&pool)? {
-                let folder = self.disk_file(&pool, "x")?.with_file_name(FOLDER);
-                all.insert(pool, folder);
+                // Also when it is not mounted: that it cannot be written to is to be noticed.
+                let place: Option<Place> = self.folders.pools.get(&pool)?;
+                all.extend(place.map(|place| (pool, place.path.join(FOLDER))));
             }
         }
         Ok(all)

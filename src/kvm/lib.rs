@@ -40,6 +40,7 @@ mod link;
 mod metadata;
 mod metadata_serve;
 mod network;
+mod place;
 mod primary;
 mod public;
 mod rate;
@@ -78,6 +79,8 @@ pub struct Kvm {
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
     unlimited: rate::Unlimited,
+    /// Guests that stand still for want of room, as they were last seen.
+    halted: Mutex<BTreeSet<String>>,
     servers: metadata_serve::Servers,
     /// For tasks that serve on our behalf and must not keep us alive.
     me: Weak<Kvm>,
@@ -129,6 +132,7 @@ impl Kvm {
             guarded: Mutex::default(),
             figures: figures::Last::default(),
             unlimited: rate::Unlimited::default(),
+            halted: Mutex::default(),
             servers: metadata_serve::Servers::default(),
             config,
             me: me.clone(),

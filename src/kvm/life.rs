@@ -327,7 +327,6 @@ pub(crate) fn reference(disk: &DiskSpec) -> DiskRef {
 
 /// Looks once in a while for guests that another host moved here, and for those that wait for room.
 pub(crate) async fn watch(kvm: Weak<Kvm>) {
-    let mut halted = BTreeSet::new();
     for look in 1_u64.. {
         tokio::time::sleep(ARRIVALS).await;
         let Some(kvm) = kvm.upgrade() else { return };
@@ -335,7 +334,7 @@ pub(crate) async fn watch(kvm: Weak<Kvm>) {
             tracing::debug!(%error, "no look at arriving guests");
         }
         if look.is_multiple_of(HALTS) {
-            if let Err(error) = kvm.go_on(&mut halted).await {
+            if let Err(error) = kvm.go_on().await {
                 tracing::debug!(%error, "no look at halted guests");
             }
             if let Err(error) = kvm.rates_sweep().await {
@@ -368,8 +367,9 @@ impl Kvm {
     }
 
     /// Lets guests go on that QEMU halted when a disk of theirs could not be written, which is when a pool is full. One for which
-    /// there is still no room is halted again at once, and has lost nothing. `known` are those that the log has been told of.
-    async fn go_on(&self, known: &mut BTreeSet<String>) -> Done {
+    /// there is still no room is halted again at once, and has lost nothing. The log is told once of each.
+    async fn go_on(&self) -> Done {
+        let known = self.halted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let domains = self.virt(async |conn| conn.domains().await).await?;
         let mut halted = BTreeSet::new();
         for domain in &domains {
@@ -388,7 +388,7 @@ impl Kvm {
         for vm in known.difference(&halted) {
             tracing::info!(vm, "a guest that stood still goes on");
         }
-        *known = halted;
+        *self.halted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = halted;
         Ok(())
     }
 

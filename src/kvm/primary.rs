@@ -2,9 +2,9 @@
 //! made once, never written to and goes when neither a disk nor a store needs it.
 use crate::image::{self, Format, Image, blocking};
 use crate::keep::{gone, io, plain};
+use crate::place::{Place, space};
 use crate::{Done, Kvm};
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stratus_drivers::{DiskRef, DriverError, PrimaryStorage, StorageUse, TemplateFacts};
@@ -14,40 +14,10 @@ pub(crate) const TEMPLATES: &str = ".templates";
 /// How often a running copy is asked about.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Where a pool or store lies.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Place {
-    pub url: String,
-    pub path: PathBuf,
-}
-
-/// The folder that a URL means. Only what is on this machine already: `file:///…` and `SharedMountPoint:///…` (mounted by whoever
-/// runs the machine, at the same path on every host).
-pub(crate) fn place(url: &str) -> Done<Place> {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    if !["file", "sharedmountpoint", "filesystem"].contains(&scheme.to_lowercase().as_str()) {
-        let why = format!("`{url}`: a KVM host takes file:///… and SharedMountPoint:///…");
-        return Err(DriverError::Unsupported(why));
-    }
-    let path = PathBuf::from(rest.strip_prefix("localhost").unwrap_or(rest));
-    let whole = path.components().all(|part| matches!(part, std::path::Component::RootDir | std::path::Component::Normal(_)));
-    if !path.is_absolute() || !whole || path == Path::new("/") {
-        return Err(DriverError::Failed(format!("`{url}` does not name a folder")));
-    }
-    Ok(Place { url: url.to_owned(), path })
-}
-
-/// How full the file system of a folder is.
-pub(crate) fn space(path: &Path) -> Done<StorageUse> {
-    let stat = rustix::fs::statvfs(path).map_err(|e| io(path)(e.into()))?;
-    let total = stat.f_blocks * stat.f_frsize;
-    Ok(StorageUse { total, used: total - stat.f_bfree * stat.f_frsize })
-}
-
 #[async_trait]
 impl PrimaryStorage for Kvm {
     async fn connect(&self, pool: &str, url: &str) -> Done<StorageUse> {
-        let place = place(url)?;
+        let place = self.place_open(pool, url).await?;
         let templates = place.path.join(TEMPLATES);
         std::fs::create_dir_all(&templates).map_err(io(&templates))?;
         self.folders.pools.put(pool, &place)?;
@@ -55,7 +25,12 @@ impl PrimaryStorage for Kvm {
     }
     async fn disconnect(&self, pool: &str) -> Done {
         self.lease_end(pool)?;
-        self.folders.pools.remove(pool)
+        let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
+        self.folders.pools.remove(pool)?;
+        if let Some(place) = place {
+            self.place_close(&place).await;
+        }
+        Ok(())
     }
     async fn create(&self, disk: &DiskRef) -> Done {
         let file = self.disk_file(&disk.pool, &disk.path)?;
@@ -122,7 +97,7 @@ impl Kvm {
     pub(crate) fn disk_file(&self, pool: &str, path: &str) -> Done<PathBuf> {
         let place: Option<Place> = self.folders.pools.get(plain("a pool", pool)?)?;
         let place = place.ok_or_else(|| DriverError::Unreachable(format!("pool {pool}")))?;
-        Ok(place.path.join(plain("a disk", path)?))
+        Ok(place.ready()?.join(plain("a disk", path)?))
     }
 
     /// A disk's file, which is there.
@@ -268,20 +243,5 @@ impl Kvm {
             }
         }
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_folders_of_this_machine_are_places() {
-        for url in ["file:///var/pool", "SharedMountPoint:///mnt/primary", "SharedMountPoint://localhost/mnt/primary"] {
-            assert!(place(url).is_ok(), "{url}");
-        }
-        for url in ["", "/var/pool", "file://", "file:///", "file://var", "file:///a/../etc", "nfs://filer/primary", "rbd://mon/pool"] {
-            assert!(place(url).is_err(), "{url}");
-        }
     }
 }

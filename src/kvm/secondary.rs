@@ -2,7 +2,7 @@
 //! comes from outside is checked there, and looked at once more here for what this hypervisor can run). Files never change.
 use crate::image::{self, Format, Image, blocking};
 use crate::keep::{Folder, io, plain};
-use crate::primary::{Place, place};
+use crate::place::Place;
 use crate::{Done, Kvm};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub(crate) struct Stores {
 #[async_trait]
 impl SecondaryStorage for Kvm {
     async fn connect(&self, store: &str, url: &str, _details: &StoreDetails) -> Done<StorageUse> {
-        let place = place(url)?;
+        let place = self.place_open(store, url).await?;
         Folder::open(place.path.join("objects"))?;
         self.folders.stores.put(store, &place)?;
         self.files(store)?.space().map_err(io(&place.path))
@@ -94,7 +94,9 @@ impl SecondaryStorage for Kvm {
 impl Kvm {
     fn store(&self, store: &str) -> Done<Place> {
         let place: Option<Place> = self.folders.stores.get(plain("a store", store)?)?;
-        place.ok_or_else(|| DriverError::Unreachable(format!("store {store}")))
+        let place = place.ok_or_else(|| DriverError::Unreachable(format!("store {store}")))?;
+        place.ready()?;
+        Ok(place)
     }
 
     fn objects(&self, store: &str) -> Done<Folder> {

@@ -67,7 +67,11 @@ impl Host for Sim {
     async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
         // Guests that do not compute are idle.
         let floods = |name: &str| crate::world::lock(&self.floods).get(name).cloned().unwrap_or_default();
-        let idle = |vm: &Vm| VmFigures { name: vm.spec.name.clone(), floods: floods(&vm.spec.name), ..VmFigures::default() };
+        let halted = |name: &str| crate::world::lock(&self.halted).contains(name);
+        let idle = |vm: &Vm| {
+            let name = vm.spec.name.clone();
+            VmFigures { floods: floods(&name), halted: halted(&name), name, ..VmFigures::default() }
+        };
         let on = |vm: &&Vm| vm.state == PowerState::On;
         self.run(Op::Figures, &[host], || {
             self.world.hosts.with(host, |hosts| Ok(answering(hosts, host)?.vms.values().filter(on).map(idle).collect()))
@@ -127,6 +131,7 @@ impl Sim {
             memory_bytes: query.bytes("memory", self.defaults.memory_bytes)?,
             version: "Simulator 1".to_owned(),
             capabilities: "hvm,snapshot".to_owned(),
+            local_storage: Some("/var/lib/simulator".to_owned()),
         };
         query.done()?;
         self.world.hosts.with(host, |hosts| {

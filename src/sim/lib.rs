@@ -94,6 +94,7 @@ pub struct Sim {
     faults: Faults,
     double_starts: AtomicU64,
     floods: Floods,
+    halted: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Sim {
@@ -112,7 +113,8 @@ impl Sim {
         };
         let double_starts = AtomicU64::new(world.double_starts);
         let images = Images::open(images)?;
-        let sim = Self { defaults, world, journal, images, faults: Faults::default(), double_starts, floods: Floods::default() };
+        let (faults, floods, halted) = (Faults::default(), Floods::default(), std::sync::Mutex::default());
+        let sim = Self { defaults, world, journal, images, faults, double_starts, floods, halted };
         sim.images_sweep();
         Ok(Arc::new(sim))
     }
@@ -130,6 +132,16 @@ impl Sim {
     /// A guest sends more than it may: its host drops so many packets of a kind. Not remembered when the world ends.
     pub fn flood(&self, vm: &str, kind: &str, packets: u64) {
         *lock(&self.floods).entry(vm.to_owned()).or_default().entry(kind.to_owned()).or_default() += packets;
+    }
+
+    /// A guest stands still because a disk of it cannot be written, or goes on. Not remembered when the world ends.
+    pub fn halt(&self, vm: &str, still: bool) {
+        let mut halted = lock(&self.halted);
+        if still {
+            halted.insert(vm.to_owned())
+        } else {
+            halted.remove(vm)
+        };
     }
 
     /// Adds a fault. It counts the calls that match it from now on.

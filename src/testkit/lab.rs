@@ -306,6 +306,19 @@ impl LabHost {
         small
     }
 
+    /// A program that takes the place of `mount -t nfs` where the kernel has no NFS: what a server `filer` exports are folders below
+    /// `exports`, and they are bound to where they are wanted, as the host and this process see it.
+    pub fn mounter(&self, exports: &Path) -> Vec<String> {
+        let script = self.base.join("mount-nfs");
+        let (from, daemon) = (exports.display(), self.daemon.id());
+        let text = format!(
+            "#!/bin/sh -e\n[ \"${{1%%:*}}\" = filer ] || {{ echo \"no server $1\" >&2; exit 32; }}\n\
+             mount --bind \"{from}${{1#*:}}\" \"$2\"\nnsenter -t {daemon} -m mount --bind \"{from}${{1#*:}}\" \"$2\"\n"
+        );
+        std::fs::write(&script, text).unwrap();
+        vec!["sh".to_owned(), script.to_string_lossy().into_owned()]
+    }
+
     /// Changes interfaces of the host.
     pub fn ip(&self, arguments: &[&str]) -> String {
         run("ip", &[&["-n", &self.netns], arguments].concat())
@@ -334,6 +347,8 @@ impl LabHost {
             "public_bridge": "outside",
             "prefix": self.prefix,
             "netns": Path::new("/run/netns").join(&self.netns),
+            "local_storage": self.base.join("local"),
+            "mounts": self.base.with_file_name("mounts"),
             "cpus_max": 2,
             "shutdown_seconds": 30,
             "detach_seconds": LIMIT.as_secs(),
@@ -382,7 +397,8 @@ impl Drop for LabHost {
 pub async fn serve(file: PathBuf) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/template.qcow2", listener.local_addr().unwrap());
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let url = format!("http://{}/{name}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let bytes = std::fs::read(&file).unwrap();

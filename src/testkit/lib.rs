@@ -4,6 +4,7 @@
 //!   `STRATUS_REQUIRE_TOOLS` is set, as `make test` does after installing everything: then a missing tool fails the test.
 //! - [`maria::fresh`] gives a new, empty database of a `mariadbd` that runs in a folder of its own and ends with the test process.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
+pub mod disc;
 pub mod fuzz;
 pub mod lab;
 pub mod ldap;

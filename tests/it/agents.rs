@@ -48,7 +48,6 @@ impl Agent {
     }
 
     /// Its process.
-    #[allow(dead_code, reason = "the benches ask")]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -12,6 +12,7 @@ on_both! {
     a_restart_that_fails_is_tried_again_unless_somebody_stops_the_vm in stratus::simulate::BUILT_IN;
     no_vm_runs_twice_whatever_becomes_of_hosts in &super::four_hosts();
     a_guest_that_floods_is_told_of in stratus::simulate::BUILT_IN;
+    a_guest_that_stands_still_is_told_of in stratus::simulate::BUILT_IN;
     a_lone_host_is_not_drained in stratus::simulate::BUILT_IN;
     a_guest_that_halts_is_stopped_and_with_ha_started_again in stratus::simulate::BUILT_IN;
     a_guest_that_halts_is_terminated_where_its_owner_said_so in stratus::simulate::BUILT_IN;
@@ -329,5 +330,20 @@ async fn a_guest_that_floods_is_told_of(c: TestCloud) {
         }
     }
     let alerts = c.ask("listAlerts", &[("type", "7"), ("keyword", "more DHCP packets")]).await;
+    assert_eq!(alerts["count"], 1, "{alerts}");
+}
+
+async fn a_guest_that_stands_still_is_told_of(c: TestCloud) {
+    let name = c.vm(&c.deploy().await).await.instance_name;
+    let told = async |level: &str| {
+        let events = Query::all().eq("event_type", "VM.HALT").eq("level", level);
+        c.engine.db.count::<Event>(events).await.unwrap()
+    };
+    for (still, errors, good) in [(false, 0, 0), (true, 1, 0), (true, 1, 0), (false, 1, 1), (true, 2, 1)] {
+        c.sim.halt(&name, still);
+        c.engine.figures_read().await.unwrap();
+        assert_eq!((told("ERROR").await, told("INFO").await), (errors, good), "once each time it begins and ends");
+    }
+    let alerts = c.ask("listAlerts", &[("type", "7"), ("keyword", "stands still")]).await;
     assert_eq!(alerts["count"], 1, "{alerts}");
 }

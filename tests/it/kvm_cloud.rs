@@ -131,11 +131,16 @@ async fn screen(scene: &mut Scene, id: &str, address: &str) {
 /// A guest moves to the other host under an open SSH session, with its rules.
 async fn moved(scene: &mut Scene, id: &str, address: &str) {
     let (boot, from) = (scene.boot_id(address).await, scene.host_of(id).await);
+    let ping = json!({ "IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{ "CidrIp": format!("{NEIGHBOUR}/32") }] });
+    scene.ec2("authorize_security_group_ingress", json!({ "GroupName": "open", "IpPermissions": [ping] }));
     let count = "n=0; while [ $n -lt 60 ]; do echo $n; n=$((n + 1)); sleep 0.2; done";
     let session = scene.ssh_command(address).arg(count).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let pings = scene.pings(address);
     let vm = scene.vm(id).await;
     let ask = [("virtualmachineid", vm["id"].as_str().unwrap()), ("hostid", scene.hosts[1 - from].as_str())];
     scene.native().finished("migrateVirtualMachine", &ask).await;
+    let lost = pings.longest_silence();
+    assert!(lost <= Duration::from_secs(2), "nothing was heard of the guest for {lost:?}");
     let output = session.wait_with_output().unwrap();
     let lines = String::from_utf8_lossy(&output.stdout).lines().count();
     assert!(output.status.success() && lines == 60, "the session ended after {lines} lines\n{}", scene.logs());
@@ -193,6 +198,7 @@ async fn killed(scene: &mut Scene, weak: &str, address: &str) -> String {
     let at = scene.address(&strong);
     let boot = scene.boot_id(&at).await;
     scene.boot_id(address).await;
+    scene.ssh_soon(&at, "echo before-the-kill > /data/kept; sync").await;
     for id in [weak, &strong] {
         scene.kill_guest(id).await;
     }
@@ -202,5 +208,6 @@ async fn killed(scene: &mut Scene, weak: &str, address: &str) -> String {
         assert!(Instant::now() < end, "{strong} does not come back: {}\n{}", scene.instance(&strong), scene.logs());
     }
     scene.is(&strong, "running").await;
+    assert_eq!(scene.ssh_soon(&at, "cat /data/kept").await, "before-the-kill");
     strong
 }

@@ -22,14 +22,14 @@ pub struct Scene {
     pub agent_port: u64,
     boto: Boto,
     neighbour: String,
-    key: PathBuf,
+    pub key: PathBuf,
     pub lab: Lab,
 }
 
 /// A basic zone without hosts, where destroyed instances go soon and hosts are looked at often.
 fn zone(dir: &Path) -> String {
     let mut all: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
-    let soon = [("expunge.delay", "1"), ("expunge.interval", "2"), ("ping.interval", "5")];
+    let soon = [("expunge.delay", "1"), ("expunge.interval", "2"), ("ping.interval", "5"), ("vm.stats.interval", "5000")];
     let inside = ("secstorage.allowed.internal.sites", "127.0.0.0/8");
     all["globalConfig"] = soon.iter().chain([&inside]).map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let zone = &mut all["zones"][0];
@@ -235,6 +235,19 @@ impl Scene {
         }
     }
 
+    /// The neighbour's pings to a guest, five a second from now on, and the first has been answered.
+    pub fn pings(&self, address: &str) -> Pings {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.neighbour, "ping", "-n", "-i", "0.2", address]).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let end = Instant::now() + LIMIT;
+        while !lines.next().is_some_and(|line| line.contains("icmp_seq=")) {
+            assert!(Instant::now() < end, "{address} answers no ping");
+        }
+        Pings { child, lines: Box::new(lines) }
+    }
+
     /// Opens or shuts the neighbour's way to SSH in a security group.
     pub fn permit(&mut self, group: &str, yes: bool) {
         let rule = json!({ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{ "CidrIp": format!("{NEIGHBOUR}/32") }] });
@@ -308,6 +321,25 @@ async fn enrolled(native: &Native, lab: &Lab, port: u64) -> (Vec<Option<Agent>>,
         host_is(native, text(row, "id"), "Up").await;
     }
     (agents, added.iter().map(|row| text(row, "id").to_owned()).collect())
+}
+
+/// Pings that go on until they are asked about.
+pub struct Pings {
+    child: Child,
+    lines: Box<dyn Iterator<Item = String>>,
+}
+
+impl Pings {
+    /// The longest time for which every ping was lost. One that was answered late was not lost.
+    pub fn longest_silence(mut self) -> Duration {
+        run("kill", &["-INT", &self.child.id().to_string()]);
+        let number = |line: String| line.split("icmp_seq=").nth(1)?.split(' ').next()?.parse::<u32>().ok();
+        let mut answered: Vec<u32> = self.lines.by_ref().filter_map(number).collect();
+        let _ = self.child.wait();
+        answered.sort_unstable();
+        let lost = answered.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap_or(u32::MAX);
+        Duration::from_millis(200).saturating_mul(lost)
+    }
 }
 
 /// boto3 in a process that is asked line by line.

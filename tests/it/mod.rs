@@ -16,6 +16,7 @@ mod kill;
 mod kill_storage;
 mod kvm_cloud;
 mod kvm_death;
+mod kvm_guests;
 mod kvm_local;
 mod kvm_scene;
 mod life;

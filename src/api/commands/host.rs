@@ -171,13 +171,14 @@ pub struct DeleteHost {
     id: Ref<store::Host>,
     /// true to remove a host that is not in maintenance
     forced: Option<bool>,
-    /// nothing here depends on it: there are no disks on hosts that a host could take along
-    #[param(kind = "boolean")]
-    forcedestroylocalstorage: Ignored,
+    /// true to destroy the VMs with disks on the host's local storage, and volumes there
+    forcedestroylocalstorage: Option<bool>,
 }
 impl Run for DeleteHost {
     async fn run(self, call: &Call) -> Result<Answer> {
-        let Ignored = self.forcedestroylocalstorage;
+        if self.forcedestroylocalstorage == Some(true) {
+            call.local_storage_destroy(call, &self.id.0).await?;
+        }
         call.host_delete(call, &self.id.0, self.forced == Some(true)).await?;
         Ok(Answer::success())
     }

@@ -142,6 +142,8 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Host>, groups: Groups) -> R
         let q = store::Query::all().within("host_id", rows.iter().map(|h| h.id));
         capacities.extend(call.db.find::<store::HostCapacity>(q).await?.into_iter().map(|c| (c.host_id, c)));
     }
+    let local = store::Query::live().within("host_id", rows.iter().map(|h| h.id));
+    let local: HashMap<_, _> = call.db.find::<store::StoragePool>(local).await?.into_iter().map(|p| (p.host_id, p)).collect();
     let agents = store::Query::live().within("uuid", rows.iter().map(|h| h.uuid.as_str()));
     let agents = call.db.find::<store::Agent>(agents).await?;
     let mut versions: HashMap<String, Option<String>> = agents.into_iter().map(|a| (a.uuid, a.version)).collect();
@@ -164,6 +166,11 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Host>, groups: Groups) -> R
             hahost: ha_tag.as_ref().map(|tag| h.tags.as_deref().unwrap_or_default().split(',').any(|t| t == tag)),
             ..Default::default()
         };
+        if let Some(pool) = local.get(&Some(h.id)) {
+            view.islocalstorageactive = true;
+            view.disksizetotal = Some(pool.capacity_bytes);
+            view.disksizeallocated = Some(pool.used_bytes);
+        }
         if let Some(c) = capacities.get(&h.id) {
             show_capacity(&mut view, &h, c);
         }

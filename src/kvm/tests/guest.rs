@@ -279,6 +279,10 @@ async fn full(scene: &Scene, vm: &VmSpec) {
     while scene.ssh(&router, address, "true").is_some() {
         assert!(Instant::now() < end, "a guest writes where there is no room");
     }
+    while !scene.driver().figures(host).await.unwrap().iter().any(|figures| figures.name == vm.name && figures.halted) {
+        assert!(Instant::now() < end, "a guest that stands still is not told of");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
     std::fs::remove_file(&ballast).unwrap();
     while scene.ssh(&router, address, "cat /run/whole").as_deref() != Some("whole") {
         assert!(Instant::now() < end + LIMIT, "a guest does not go on when there is room");

@@ -74,6 +74,8 @@ table! {
         uuid: String, name: String, zone_id: i64, pod_id: Option<i64>, cluster_id: Option<i64>,
         /// `ZONE`, `CLUSTER`, `HOST`.
         scope: String,
+        /// The host whose own disks it is, for scope `HOST`.
+        host_id: Option<i64>,
         hypervisor: Option<String>,
         /// `NetworkFilesystem`, `Filesystem`, …
         pool_type: String,

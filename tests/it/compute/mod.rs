@@ -1,6 +1,7 @@
 //! What is done with VMs beyond their life, on both databases, by verb; here what these tests share.
 mod disks;
 mod groups;
+mod local;
 mod moves;
 mod nics;
 mod passwords;
