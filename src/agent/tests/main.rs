@@ -3,5 +3,6 @@
 
 mod contract;
 mod doors;
+mod homes;
 mod link;
 mod world;
