@@ -3,12 +3,13 @@ use async_trait::async_trait;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
-use stratus_agent::{Admission, Atlas, Authority, Gate, Hello, Hub, Issued, Place};
+use stratus_agent::{Admission, Atlas, Authority, Gate, Guest, Hello, Hub, Issued, NetworkBooks, Place};
+use stratus_drivers::{NetworkSpec, NicSpec, Secret, VmSpec};
 use stratus_engine::Engine;
 use stratus_engine::agent::AgentHello;
 use stratus_engine::image_store::FILE;
 use stratus_model::{Micros, Result};
-use stratus_store::{Host, ImageStore, Network, Query, StoragePool, Vm, Volume};
+use stratus_store::{Host, ImageStore, Query, StoragePool, Vm, Volume};
 
 /// The engine as the agents' door asks it. Weak: the hub is among the engine's own drivers.
 pub struct Books(Weak<Engine>);
@@ -149,16 +150,26 @@ impl Atlas for Books {
         .await
     }
 
-    async fn network_hosts(&self, network: &str) -> Vec<String> {
+    async fn network_hosts(&self, network: &str, pod: Option<&str>) -> Vec<String> {
         let Some(engine) = self.engine() else { return Vec::new() };
-        read(async {
-            let found = engine.db.find_one::<Network>(Query::all().eq("uuid", network)).await?;
-            match found {
-                Some(network) => engine.zone_hosts(network.zone_id).await,
-                None => Ok(Vec::new()),
-            }
-        })
-        .await
+        read(engine.network_hosts(network, pod)).await
+    }
+
+    async fn network_pods(&self, network: &str) -> Vec<String> {
+        let Some(engine) = self.engine() else { return Vec::new() };
+        read(engine.network_pods(network)).await
+    }
+
+    async fn network(&self, network: &str, pod: Option<&str>) -> Option<NetworkBooks> {
+        let engine = self.engine()?;
+        let books = read(engine.network_books(network, pod)).await?;
+        let guest = |(nic, vm, password): (NicSpec, VmSpec, Option<String>)| Guest { nic, vm, password: password.map(Secret::new) };
+        Some(NetworkBooks { network: books.network, guests: books.guests.into_iter().map(guest).collect(), public: books.public })
+    }
+
+    async fn networks_in_use(&self) -> Vec<NetworkSpec> {
+        let Some(engine) = self.engine() else { return Vec::new() };
+        read(engine.networks_in_use(crate::house::KVM)).await
     }
 
     async fn holder(&self, pool: &str, path: &str) -> Option<String> {
@@ -181,5 +192,16 @@ impl Atlas for Books {
         let Some(engine) = self.engine() else { return true };
         let row = read(engine.db.find_one::<Host>(Query::live().eq("uuid", host))).await;
         row.is_none_or(|host| matches!(host.state.as_str(), "Down" | "Alert" | "Connecting"))
+    }
+
+    async fn gone(&self, host: &str) -> bool {
+        let Some(engine) = self.engine() else { return false };
+        match engine.db.find_one::<Host>(Query::live().eq("uuid", host)).await {
+            Ok(row) => row.is_none_or(|host| matches!(host.state.as_str(), "Down" | "Connecting")),
+            Err(e) => {
+                trouble(e);
+                false
+            }
+        }
     }
 }

@@ -167,10 +167,13 @@ async fn agents_socket(config: &Config) -> Result<Option<TcpListener>> {
 
 fn agents_door(house: &House, socket: TcpListener) -> tokio::task::JoinHandle<()> {
     let (hub, authority, gate) = (house.hub.clone(), house.authority.clone(), Books::of(&house.engine));
-    let door = Arc::new(stratus_agent::Door { hub, authority, gate, version: env!("CARGO_PKG_VERSION") });
+    let door = Arc::new(stratus_agent::Door { hub: hub.clone(), authority, gate, version: env!("CARGO_PKG_VERSION") });
     tokio::spawn(async move {
-        if let Err(e) = door.serve(socket).await {
-            tracing::error!(error = %e, "the agents' door is shut");
+        tokio::select! {
+            outcome = door.serve(socket) => if let Err(e) = outcome {
+                tracing::error!(error = %e, "the agents' door is shut");
+            },
+            () = hub.keep_homes() => {}
         }
     })
 }

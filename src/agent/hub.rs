@@ -1,7 +1,7 @@
 //! The server's end: who is connected, and which of them a call is for.
 use crate::ask::Ask;
 use crate::ca::{Authority, CaError};
-use crate::gate::{Atlas, Blank, Place};
+use crate::gate::{Atlas, Blank, Place, Share};
 use crate::session::Session;
 use crate::shelves::{CACHE, Shelves};
 use crate::token::{Token, fingerprint};
@@ -27,6 +27,8 @@ pub struct Hub {
     pub(crate) shelves: Shelves,
     /// Counts what a waiting call may have waited for.
     changed: watch::Sender<u64>,
+    /// An agent has come.
+    pub(crate) arrival: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -38,8 +40,10 @@ pub(crate) struct State {
     stores: HashMap<String, Reach>,
     /// Hosts named for what is connected next.
     meant: HashMap<String, BTreeSet<String>>,
-    /// The host that serves a network.
-    pub homes: HashMap<String, String>,
+    /// The host that serves a share of a network.
+    pub homes: HashMap<Share, String>,
+    /// Shares for which a home is being chosen: one at a time each.
+    pub settling: HashMap<Share, Arc<tokio::sync::Mutex<()>>>,
 }
 
 /// A connected agent.
@@ -117,9 +121,9 @@ impl Hub {
     /// A hub without agents; calls wait so long for one that should be there.
     pub fn new(grace: Duration) -> Arc<Self> {
         let changed = watch::channel(0).0;
-        let (atlas, authority) = (OnceLock::new(), OnceLock::new());
+        let (atlas, authority, arrival) = (OnceLock::new(), OnceLock::new(), tokio::sync::Notify::new());
         let (state, shelves) = (Mutex::default(), Shelves::default());
-        Arc::new(Self { grace, born: Instant::now(), atlas, authority, state, shelves, changed })
+        Arc::new(Self { grace, born: Instant::now(), atlas, authority, state, shelves, changed, arrival })
     }
 
     /// Gives the hub its books, once.
@@ -173,6 +177,7 @@ impl Hub {
         state.seats.insert(host.to_owned(), seat);
         drop(state);
         self.changed.send_modify(|n| *n += 1);
+        self.arrival.notify_one();
     }
 
     /// Notes that a connection has ended; false when another one has the seat by now.

@@ -1,7 +1,7 @@
 //! The hub as the drivers' traits: each call goes to the agent that it is for.
 //!
 //! A host's calls go to its agent. A disk's go to the host that runs its VM, else to one that reaches the pool; a store's to one that
-//! reaches the store. A network has a home: one agent that serves it, which it remembers on its own disk and tells any server.
+//! reaches the store. A network's go to its home (`homes.rs`).
 use crate::ask::Ask;
 use crate::hub::{Hub, What};
 use crate::session::Session;
@@ -47,66 +47,6 @@ impl Hub {
 
     async fn at_store(&self, store: &str, object: &str) -> Done<Arc<Session>> {
         Ok(self.at(What::Store, store, object, None).await?.1)
-    }
-
-    /// The host that serves a network; none when none does. Where an agent that could be it is away, nobody can know.
-    async fn home(&self, network: &str) -> Done<Option<String>> {
-        if let Some(home) = self.state().homes.get(network).cloned() {
-            return Ok(Some(home));
-        }
-        let mut away_too = None;
-        for host in self.network_hosts(network).await {
-            match self.seat(&host).await {
-                Ok(session) => {
-                    let serves: Vec<String> = session.ask(Ask::Networks).await?;
-                    if serves.iter().any(|n| n == network) {
-                        self.state().homes.insert(network.to_owned(), host.clone());
-                        return Ok(Some(host));
-                    }
-                }
-                Err(e) if !self.atlas().given_up(&host).await => away_too = Some(e),
-                Err(_) => {}
-            }
-        }
-        away_too.map_or(Ok(None), Err)
-    }
-
-    async fn network_hosts(&self, network: &str) -> Vec<String> {
-        let told = self.atlas().network_hosts(network).await;
-        if told.is_empty() { self.state().seats.keys().cloned().collect() } else { told }
-    }
-
-    /// The agent that serves a network, or is to: where none does, the one with the fewest.
-    async fn home_or_new(&self, network: &str) -> Done<(String, Arc<Session>)> {
-        if let Some(home) = self.home(network).await? {
-            match self.seat(&home).await {
-                Ok(session) => return Ok((home, session)),
-                Err(e) if !self.atlas().given_up(&home).await => return Err(e),
-                Err(_) => drop(self.state().homes.remove(network)),
-            }
-        }
-        let hosts = self.network_hosts(network).await;
-        let chosen = {
-            let state = self.state();
-            let load = |host: &String| state.homes.values().filter(|home| *home == host).count();
-            hosts.into_iter().filter(|h| state.seats.get(h).is_some_and(|s| !s.session.is_closed())).min_by_key(load)
-        };
-        let host = chosen.ok_or_else(|| DriverError::Unreachable("every host that could serve the network".into()))?;
-        let session = self.session(&host)?;
-        Ok((host, session))
-    }
-
-    /// The agent that serves a network; none when none does.
-    async fn at_home(&self, network: &NetworkSpec) -> Done<Option<Arc<Session>>> {
-        match self.home(&network.uuid).await? {
-            Some(home) => self.seat(&home).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn must_at_home(&self, network: &NetworkSpec) -> Done<Arc<Session>> {
-        let down = || DriverError::Failed(format!("network {} is not up", network.uuid));
-        self.at_home(network).await?.ok_or_else(down)
     }
 
     async fn on(&self, host: &str, ask: Ask) -> Done {
@@ -263,10 +203,7 @@ impl Host for Hub {
 #[async_trait]
 impl Network for Hub {
     async fn implement(&self, network: &NetworkSpec) -> Done {
-        let (host, session) = self.home_or_new(&network.uuid).await?;
-        session.ask::<()>(Ask::NetworkImplement { network: network.clone() }).await?;
-        self.state().homes.insert(network.uuid.clone(), host);
-        Ok(())
+        self.settle(network).await
     }
     async fn prepare(&self, network: &NetworkSpec, nic: &NicSpec, vm: &str) -> Done {
         let session = self.must_at_home(network).await?;
@@ -297,14 +234,10 @@ impl Network for Hub {
         self.on(host, Ask::MembersApply { host: host.into(), members: members.clone() }).await
     }
     async fn apply_public(&self, network: &NetworkSpec, set: &PublicSet) -> Done {
-        let session = self.must_at_home(network).await?;
-        session.ask(Ask::PublicApply { network: network.clone(), set: set.clone() }).await
+        self.public_everywhere(network, set).await
     }
     async fn shutdown(&self, network: &NetworkSpec) -> Done {
-        let Some(session) = self.at_home(network).await? else { return Ok(()) };
-        session.ask::<()>(Ask::NetworkShutdown { network: network.clone() }).await?;
-        self.state().homes.remove(&network.uuid);
-        Ok(())
+        self.down_everywhere(network).await
     }
 }
 

@@ -570,7 +570,7 @@ async fn network_public(driver: &dyn Network, case: &NetworkCase<'_>) {
         gateway: "198.51.100.1".to_owned(),
         broadcast_uri: "vlan://untagged".to_owned(),
         source_nat: last == 2,
-        static_nat: guest.map(|(nic, ports)| StaticNat { guest: nic.ip.clone(), ports }),
+        static_nat: guest.map(|(nic, ports)| StaticNat { guest: nic.ip.clone(), ports, pod: None }),
     };
     let [first, second] = &case.nics;
     let full = vec![address(2, None), address(3, Some((first, None))), address(4, Some((second, Some(vec![web]))))];

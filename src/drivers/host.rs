@@ -77,6 +77,9 @@ pub struct VmFigures {
     /// It stands still because a disk of it cannot be written, and goes on when it can.
     #[serde(default)]
     pub halted: bool,
+    /// Whether its host cannot keep to the rate of one of its NICs.
+    #[serde(default)]
+    pub unlimited: bool,
 }
 
 /// What a host itself does, measured there.
@@ -124,6 +127,10 @@ pub struct NicSpec {
     pub broadcast_uri: String,
     /// Whether the guest's default route goes out here.
     pub default: bool,
+    /// Megabits a second that the NIC may carry, each way; none is no limit. Said to the host that plugs the NIC ([`Host::start`],
+    /// [`Host::plug`], [`Host::migrate`]), which keeps it as long as the NIC is there.
+    #[serde(default)]
+    pub rate_mbps: Option<u32>,
 }
 
 /// What a host says of one of its VMs.

@@ -15,6 +15,10 @@ pub struct NetworkSpec {
     pub dns: Vec<String>,
     /// `vlan://untagged`, `vlan://295`.
     pub broadcast_uri: String,
+    /// In a basic zone the uuid of the pod whose share of the network a call is about: pods have ranges of their own (each NIC says its
+    /// gateway) and hosts of their own, which serve their guests and no others. Without one, a call there is about all shares that are up.
+    #[serde(default)]
+    pub pod: Option<String>,
 }
 
 /// One rule of a security group as a packet filter needs it.
@@ -80,6 +84,9 @@ pub struct StaticNat {
     pub guest: String,
     /// What is forwarded; `None` is everything, and the filter is elsewhere (security groups).
     pub ports: Option<Vec<PortRule>>,
+    /// In a basic zone the uuid of the guest's pod.
+    #[serde(default)]
+    pub pod: Option<String>,
 }
 
 /// A public address that a network's router answers for.

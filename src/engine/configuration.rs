@@ -150,7 +150,8 @@ fn in_range(d: &Definition, value: &str) -> Result<()> {
     if name == "default.page.size" && number < 1.0 {
         return refuse("a number of at least 1");
     }
-    let limit = name.starts_with("max.account.") || name.starts_with("max.project.") || name == "s3.singleupload.max.size";
+    let quota = name.starts_with("max.account.") || name.starts_with("max.project.");
+    let limit = quota || name == "s3.singleupload.max.size" || name.ends_with("network.throttling.rate");
     if matches!(kind, "integer" | "long") && number < if limit { -1.0 } else { 0.0 } {
         return refuse(if limit { "-1 for no limit, or a number from 0" } else { "a number from 0" });
     }

@@ -61,6 +61,8 @@ pub struct Engine {
     pub loads: crate::host_load::Loads,
     /// Changes of security groups' members that hosts are not told of yet.
     pub group_changes: GroupChanges,
+    /// Which pods have a share of their own of networks.
+    pub(crate) pods: crate::pod_share::Pods,
     /// API calls counted in this process.
     pub throttle: Throttle,
     /// Ids of the AWS doors that were read before.
@@ -88,6 +90,7 @@ impl Engine {
             figures: Default::default(),
             loads: Default::default(),
             group_changes: GroupChanges::default(),
+            pods: Default::default(),
             throttle: Throttle::default(),
             ec2_known: Default::default(),
             public_url: Default::default(),

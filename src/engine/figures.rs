@@ -1,6 +1,6 @@
 //! What running VMs do: CPU, network and disks, read from their hosts every `vm.stats.interval` and kept in memory only (VM-24). A VM
 //! of which its host begins to drop packets, because they are too many, is told of in an event and an alert; so is one that stands still
-//! because a disk of it cannot be written.
+//! because a disk of it cannot be written, and one whose host cannot keep to the rate of a NIC.
 use crate::alert::AlertDraft;
 use crate::{Engine, Level};
 use futures::StreamExt;
@@ -31,6 +31,8 @@ enum What {
     Halted,
     /// It can again.
     GoesOn,
+    /// A NIC of it carries more than its offering says.
+    Unlimited,
 }
 
 impl News {
@@ -46,6 +48,10 @@ impl News {
                 let text = format!("{name} stands still: a disk of it cannot be written, most likely because its pool is full");
                 ("VM.HALT", Level::Error, text)
             }
+            What::Unlimited => {
+                let text = format!("{name} is not held to the network rate of its offering: the kernel of its host cannot");
+                ("VM.RATE", Level::Warn, text)
+            }
             What::GoesOn => ("VM.HALT", Level::Info, format!("{name} goes on: its disks can be written again")),
         }
     }
@@ -60,6 +66,9 @@ impl Figures {
             let before = last.get(name);
             if figures.halted != before.is_some_and(|last| last.halted) {
                 news.push(News { name: name.clone(), what: if figures.halted { What::Halted } else { What::GoesOn } });
+            }
+            if figures.unlimited && !before.is_some_and(|last| last.unlimited) {
+                news.push(News { name: name.clone(), what: What::Unlimited });
             }
             let Some(last) = before else { continue };
             let before = |kind: &String| last.floods.get(kind).copied().unwrap_or(0);
@@ -113,5 +122,22 @@ impl Engine {
         self.db
             .write(move |tx| Box::pin(async move { call.write_event(tx, event, level, "Completed", topic, text, None).await.map(drop) }))
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vm_without_its_rate_is_told_of_once() {
+        let told = |unlimited| HashMap::from([("a".to_owned(), VmFigures { name: "a".into(), unlimited, ..VmFigures::default() })]);
+        let events = |figures: &Figures, now| figures.begun(&told(now)).iter().map(|news| news.event().0).collect::<Vec<_>>();
+        let figures = Figures::default();
+        assert_eq!(events(&figures, true), ["VM.RATE"]);
+        *figures.0.write().expect("a lock") = told(true);
+        assert!(events(&figures, true).is_empty() && events(&figures, false).is_empty());
+        *figures.0.write().expect("a lock") = told(false);
+        assert_eq!(events(&figures, true), ["VM.RATE"]);
     }
 }

@@ -22,7 +22,7 @@ fn asleep(n: &Network) -> bool {
 }
 
 /// VMs that keep a network awake.
-fn users(network: i64) -> Query {
+pub(crate) fn users(network: i64) -> Query {
     let awake = Query::live().without("state", AT_REST.map(VmState::word));
     Query::live().eq("network_id", network).key_in::<Vm>("vm_id", "id", awake)
 }
@@ -112,7 +112,14 @@ impl Engine {
         let vms = self.db.by_ids::<Vm>(nics.iter().map(|nic| nic.vm_id)).await?;
         for nic in &nics {
             let Some(vm) = vms.get(&nic.vm_id).filter(|_| nic.ip4.is_some()) else { continue };
-            driver.prepare(&spec, &nic_spec(nic), &vm.instance_name).await.map_err(from_driver)?;
+            let share = self.network_share(&n, vm).await?;
+            if share != spec {
+                driver.implement(&share).await.map_err(from_driver)?;
+            }
+            driver.prepare(&share, &nic_spec(nic), &vm.instance_name).await.map_err(from_driver)?;
+            if driver.tells_guests() {
+                driver.introduce(&share, &self.vm_spec(vm).await?).await.map_err(from_driver)?;
+            }
         }
         let inner = call.clone();
         self.db

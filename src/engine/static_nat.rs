@@ -260,7 +260,7 @@ impl Engine {
     }
 
     /// What a network's router is to answer for.
-    async fn public_set(&self, network: &Network) -> Result<PublicSet> {
+    pub(crate) async fn public_set(&self, network: &Network) -> Result<PublicSet> {
         let of = Query::all().eq("associated_network_id", network.id).within("state", ["Allocating", "Allocated"]);
         let rows = self.db.find::<IpAddress>(of).await?;
         let ranges = self.db.by_ids::<IpRange>(rows.iter().map(|a| a.range_id)).await?;
@@ -272,16 +272,21 @@ impl Engine {
             let rule = PortRule { protocol: r.protocol, first: port(r.first_port), last: port(r.last_port), cidrs };
             rules.entry(r.ip_address_id).or_default().push(rule);
         }
+        let pods = self.pods_of(rows.iter().filter_map(|a| a.vm_id)).await?;
         let one = |a: IpAddress| {
             let range = ranges.get(&a.range_id)?;
             let guest = a.guest_ip.filter(|_| a.static_nat);
+            let pod = a.vm_id.and_then(|vm| pods.get(&vm)).cloned();
             Some(PublicAddress {
                 address: a.address,
                 netmask: range.netmask.clone().unwrap_or_default(),
                 gateway: range.gateway.clone().unwrap_or_default(),
                 broadcast_uri: format!("vlan://{}", range.vlan),
                 source_nat: a.source_nat,
-                static_nat: guest.map(|guest| StaticNat { guest, ports: (!everything).then(|| rules.remove(&a.id).unwrap_or_default()) }),
+                static_nat: guest.map(|guest| {
+                    let ports = (!everything).then(|| rules.remove(&a.id).unwrap_or_default());
+                    StaticNat { guest, ports, pod }
+                }),
             })
         };
         Ok(PublicSet { sequence: network.nat_sequence, addresses: rows.into_iter().filter_map(one).collect() })

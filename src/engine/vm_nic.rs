@@ -151,7 +151,7 @@ async fn plug(call: &Call, plan: &mut OneNic) -> Result<()> {
     }
     let (driver, host) = call.host_of_vm(vm.host_id).await?;
     call.group_rules_ahead(&vm, &host, Members::Others).await?;
-    driver.plug(&host.uuid, &vm.instance_name, &nic_spec(&nic)).await.map_err(from_driver)
+    driver.plug(&host.uuid, &vm.instance_name, &call.nic_plugged(&vm, &nic).await?).await.map_err(from_driver)
 }
 
 async fn unplug(call: &Call, plan: &mut OneNic) -> Result<()> {

@@ -4,7 +4,7 @@
 //! only with the private half of the VM's SSH key: `getVMPassword`, EC2's `GetPasswordData` (VM-15, VM-17).
 use crate::saga::Saga;
 use crate::vm::wrong_state;
-use crate::vm_start::{from_driver, network_spec, nic_spec};
+use crate::vm_start::{from_driver, nic_spec};
 use crate::{Call, Engine, saga};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -73,7 +73,7 @@ impl Engine {
         let Some(driver) = self.router_of_vm(vm).await? else { return Ok(()) };
         let default = Query::live().eq("vm_id", vm.id).eq("is_default", true);
         let Some(nic) = self.db.find_one::<Nic>(default).await? else { return Ok(()) };
-        let network = network_spec(&self.db.must::<Network>(nic.network_id).await?);
+        let network = self.network_share(&self.db.must::<Network>(nic.network_id).await?, vm).await?;
         driver.save_password(&network, &nic_spec(&nic), &Secret::new(password)).await.map_err(from_driver)
     }
 

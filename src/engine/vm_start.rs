@@ -257,6 +257,7 @@ impl Engine {
         let pools = self.db.by_ids::<StoragePool>(volumes.iter().filter_map(|v| v.pool_id)).await?;
         let mut nics = self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await?;
         nics.sort_by_key(|n| (!n.is_default, n.device_id));
+        let offering = self.db.must::<ServiceOffering>(vm.service_offering_id).await?;
         Ok(VmSpec {
             name: vm.instance_name.clone(),
             uuid: vm.uuid.clone(),
@@ -265,11 +266,11 @@ impl Engine {
             cpu_mhz: vm.cpu_mhz as u32,
             memory_mb: vm.memory_mb as u64,
             disks: volumes.iter().filter_map(|v| disk_spec(v, v.pool_id.and_then(|p| pools.get(&p))?)).collect(),
-            nics: nics.iter().map(nic_spec).collect(),
+            nics: self.nic_specs(vm, &offering, &nics).await?,
             user_data: vm.user_data.clone(),
             ssh_public_key: vm.ssh_public_key.clone(),
             iso: self.iso_spec(vm).await?,
-            metadata: self.vm_metadata(vm).await?,
+            metadata: self.vm_metadata(vm, &offering.name).await?,
         })
     }
 }
@@ -279,6 +280,7 @@ pub(crate) fn disk_spec(v: &Volume, pool: &StoragePool) -> Option<DiskSpec> {
     Some(DiskSpec { path, pool: pool.uuid.clone(), device: v.device_id.unwrap_or(0) as u32, bytes: v.size_bytes as u64 })
 }
 
+/// A NIC as everybody knows it; who plugs it is told its rate too (`nic_rate.rs`).
 pub(crate) fn nic_spec(n: &Nic) -> NicSpec {
     let text = |t: &Option<String>| t.clone().unwrap_or_default();
     NicSpec {
@@ -289,6 +291,7 @@ pub(crate) fn nic_spec(n: &Nic) -> NicSpec {
         gateway: text(&n.gateway),
         broadcast_uri: text(&n.broadcast_uri),
         default: n.is_default,
+        rate_mbps: None,
     }
 }
 
@@ -299,6 +302,7 @@ pub(crate) fn network_spec(n: &Network) -> NetworkSpec {
         gateway: n.gateway.clone().unwrap_or_default(),
         dns: [&n.dns1, &n.dns2].into_iter().flatten().cloned().collect(),
         broadcast_uri: n.broadcast_uri.clone().unwrap_or_default(),
+        pod: None,
     }
 }
 
@@ -343,7 +347,7 @@ async fn prepare_nics(call: &Call, plan: &mut StartVm) -> Result<()> {
     let Some(driver) = call.router_of_vm(&vm).await? else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
         let (row, nic) = call.network_of(call, nic).await?;
-        let network = network_spec(&row);
+        let network = call.network_share(&row, &vm).await?;
         driver.implement(&network).await.map_err(from_driver)?;
         driver.prepare(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
         // Public addresses that were taken before the network had a router.
@@ -378,7 +382,7 @@ async fn introduce(call: &Call, vm: &Vm, spec: &VmSpec) -> Result<()> {
     let Some(router) = call.router_of_vm(vm).await?.filter(|router| router.tells_guests()) else { return Ok(()) };
     for nic in call.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
         let row = call.db.must::<Network>(nic.network_id).await?;
-        router.introduce(&network_spec(&row), spec).await.map_err(from_driver)?;
+        router.introduce(&call.network_share(&row, vm).await?, spec).await.map_err(from_driver)?;
     }
     Ok(())
 }
@@ -428,7 +432,7 @@ impl Engine {
         let vm = self.db.must::<Vm>(vm).await?;
         let Some(driver) = self.router_of_vm(&vm).await? else { return Ok(()) };
         for nic in self.db.find::<Nic>(Query::live().eq("vm_id", vm.id)).await? {
-            let network = network_spec(&self.db.must::<Network>(nic.network_id).await?);
+            let network = self.network_share(&self.db.must::<Network>(nic.network_id).await?, &vm).await?;
             driver.release(&network, &nic_spec(&nic), &vm.instance_name).await.map_err(from_driver)?;
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! DHCP and DNS of a guest network: one dnsmasq in the router's namespace, with files that are written here. It outlives us.
+//! DHCP and DNS of a guest network: one dnsmasq in the router's namespace, with files that are written here. It outlives us. It answers
+//! DHCP to those that it has a lease for and to nobody else: a bridge may have the routers of several pods.
 use crate::keep::{gone, io};
 use crate::network::Net;
 use crate::router::{METADATA, Router};
@@ -28,7 +29,7 @@ fn label(name: &str) -> Option<String> {
 fn files(net: &Net, folder: &Path, domain: &str, mtu: u64) -> Files {
     let mut main = format!(
         "interface=guest\nbind-dynamic\nexcept-interface=lo\nuser=root\nno-hosts\nno-resolv\ndomain={domain}\nlocal=/{domain}/\n\
-         expand-hosts\nleasefile-ro\ndhcp-authoritative\ndhcp-hostsfile={0}/leases\naddn-hosts={0}/names\npid-file={0}/pid\n\
+         expand-hosts\nleasefile-ro\ndhcp-authoritative\ndhcp-ignore=tag:!known\ndhcp-hostsfile={0}/leases\naddn-hosts={0}/names\npid-file={0}/pid\n\
          log-facility={0}/log\n",
         folder.display()
     );
@@ -87,10 +88,9 @@ impl Kvm {
     pub(crate) async fn dhcp_up(&self, net: &Net) -> Done {
         let router = self.router(&net.spec.uuid);
         let subnets = net.subnets();
-        for (gateway, subnet) in &subnets {
-            let address = format!("{gateway}/{}", subnet.prefix_len());
-            router.run().run("ip", &["addr", "replace", &address, "dev", "guest"]).await?;
-        }
+        let mut wanted: Vec<String> = subnets.iter().map(|(gateway, subnet)| format!("{gateway}/{}", subnet.prefix_len())).collect();
+        wanted.push(format!("{METADATA}/32"));
+        self.addresses_are(&router, "guest", &wanted).await?;
         let mtu = self.mtu(&self.bridge(&net.spec.broadcast_uri)?).await?;
         std::fs::create_dir_all(&router.folder).map_err(io(&router.folder))?;
         let files = files(net, &router.folder, &self.config.dns_domain, mtu);
@@ -160,6 +160,7 @@ mod tests {
             gateway: format!("10.1.{}.1", last / 100),
             broadcast_uri: "vlan://untagged".into(),
             default: last != 12,
+            rate_mbps: None,
         };
         let guest = name.map(|name| VmSpec { host_name: name.into(), ..crate::domain::tests::vm() });
         Lease { nic, vm: "i-2-3-VM".into(), guest, password: None }
@@ -172,6 +173,7 @@ mod tests {
             gateway: String::new(),
             dns: vec!["8.8.8.8".into(), "x\nuser=nobody".into()],
             broadcast_uri: "vlan://untagged".into(),
+            pod: None,
         };
         let leases: BTreeMap<_, _> = leases.iter().map(|lease| (lease.nic.uuid.clone(), lease.clone())).collect();
         Net { spec, leases, public: PublicSet::default() }

@@ -217,6 +217,7 @@ pub(crate) mod tests {
             gateway: "10.1.1.1".into(),
             broadcast_uri: "vlan://untagged".into(),
             default: true,
+            rate_mbps: None,
         };
         VmSpec {
             name: "i-2-3-VM".into(),

@@ -19,16 +19,18 @@ impl Kvm {
         Ok(())
     }
 
-    /// Lets a NIC's tap send as itself, before it is there.
+    /// Lets a NIC's tap send as itself, before it is there, and notes what it may carry.
     pub(crate) async fn nic_guard(&self, vm: &str, nic: &NicSpec) -> Done {
         tracing::debug!(vm, nic = nic.uuid, "a tap may send as itself");
         let vm = crate::keep::plain("a VM", vm)?;
+        self.rate_note(vm, nic)?;
         self.nft(&text::guard(&self.config.prefix, &self.tap(nic), vm, nic)).await
     }
 
     /// Forgets a NIC that is gone from here.
     pub(crate) async fn nic_unguard(&self, nic: &NicSpec) -> Done {
         self.nft_less(&text::unguard(&self.config.prefix, &self.tap(nic), &nic.uuid)).await?;
+        self.rate_forget(nic).await?;
         self.rules_forget(nic).await
     }
 

@@ -247,6 +247,7 @@ mod tests {
             gateway: "10.1.1.1".into(),
             broadcast_uri: "vlan://untagged".into(),
             default: true,
+            rate_mbps: None,
         };
         let of = |cidr: &str| NicRules { vm: "v".into(), nic: nic.clone(), sequence: 1, rules: vec![rule("tcp", 1, 2, &[cidr])] };
         assert!(rules("st", "br", &of("10.0.0.5/8")).unwrap().contains("ip saddr 10.0.0.0/8 tcp dport 1-2 accept\n"));

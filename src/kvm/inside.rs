@@ -47,6 +47,7 @@ impl Kvm {
                 self.virt(async |conn| conn.destroy(&domain).await).await?;
                 let outcome = self.each(&files, "-a", name).await;
                 self.virt(async |conn| conn.create(&xml).await).await?;
+                self.rates_hold(&vm.name).await?;
                 drop(held);
                 outcome
             }

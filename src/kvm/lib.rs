@@ -5,7 +5,7 @@
 //! holds:
 //!
 //! - **libvirt, the kernel and the files are the truth.** What the engine said of a VM travels in its domain's metadata; what cannot
-//!   be read back from there (leases, rule sets, public addresses, where pools lie) is one JSON file a thing in the state folder. A
+//!   be read back from there (leases, rule sets, rates, public addresses, where pools lie) is one JSON file a thing in the state folder. A
 //!   restarted driver goes on where it was, guests notice nothing.
 //! - **Every change is whole.** Rule sets go to nftables in one transaction and carry a sequence; images appear by rename.
 //! - **Nothing from outside reaches a shell**: programs get argument vectors, names that become paths are checked, images are looked
@@ -15,8 +15,9 @@
 //! What others have to know to start this host's VMs when it is gone, it says on shared storage (`lease.rs`); what it can say of a
 //! silent one it has seen there (`witness.rs`).
 //!
-//! Every host that has VMs of a network has a router of its own for it, with the gateway's address: DHCP, DNS and metadata are
-//! answered where the guest is, and stay when another host goes. Between hosts the filters keep those answers at home.
+//! A network has its router on the host that is its home, in a basic zone on one host of every pod, with the gateways' addresses; which
+//! host that is, is the server's to say (`stratus-agent`, homes.rs), and another one becomes it when that one is gone. A host with a
+//! router does not let answers of another one through its tunnel.
 //!
 //! All of it is behind the cargo feature `kvm`, because libvirt's library has to be there to build it; without, this crate is empty.
 //!
@@ -47,6 +48,7 @@ mod place;
 mod primary;
 mod probe;
 mod public;
+mod rate;
 mod relocate;
 mod router;
 mod run;
@@ -84,6 +86,7 @@ pub struct Kvm {
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
     load: load::Last,
+    unlimited: rate::Unlimited,
     /// Guests that stand still for want of room, as they were last seen.
     halted: Mutex<BTreeSet<String>>,
     servers: metadata_serve::Servers,
@@ -99,6 +102,7 @@ struct Folders {
     networks: Folder,
     rules: Folder,
     members: Folder,
+    rates: Folder,
 }
 
 impl Kvm {
@@ -120,6 +124,7 @@ impl Kvm {
             networks: folder("networks")?,
             rules: folder("rules")?,
             members: folder("members")?,
+            rates: folder("rates")?,
         };
         folder("vms")?;
         let hardware = probe::hardware(config.accelerator).await;
@@ -137,6 +142,7 @@ impl Kvm {
             guarded: Mutex::default(),
             figures: figures::Last::default(),
             load: load::Last::default(),
+            unlimited: rate::Unlimited::default(),
             halted: Mutex::default(),
             servers: metadata_serve::Servers::default(),
             config,

@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_secs(4);
 /// How often a look is taken for guests that arrive.
 const ARRIVALS: Duration = Duration::from_secs(1);
-/// Every how many of those looks guests are looked for that stand still for want of room.
+/// Every how many of those looks guests are looked for that stand still for want of room, or left something when they ended.
 const HALTS: u64 = 10;
 /// What is shown of a console.
 const CONSOLE: u64 = 64 << 10;
@@ -74,7 +74,8 @@ impl Kvm {
                 self.nic_gone(nic).await?;
             }
         }
-        made
+        made?;
+        self.rates_hold(&vm.name).await.map(drop)
     }
 
     pub(crate) async fn vm_stop(&self, vm: &str, mode: StopMode) -> Done {
@@ -83,7 +84,9 @@ impl Kvm {
         if seen.is_some() {
             self.power_off(vm, mode).await?;
         }
-        for nic in seen.and_then(|seen| seen.spec).iter().flat_map(|spec| &spec.nics).chain(&self.nics_ruled(vm)?) {
+        let known = seen.and_then(|seen| seen.spec);
+        let others = [self.nics_ruled(vm)?, self.nics_rated(vm)?];
+        for nic in known.iter().flat_map(|spec| &spec.nics).chain(others.iter().flatten()) {
             self.nic_gone(nic).await?;
         }
         self.floods_forget(vm).await?;
@@ -135,7 +138,8 @@ impl Kvm {
         self.lease_anew(vm).await;
         let xml = self.virt(async |conn| conn.xml(&domain).await).await?;
         self.power_off(vm, StopMode::Graceful).await?;
-        self.virt(async |conn| conn.create(&xml).await).await
+        self.virt(async |conn| conn.create(&xml).await).await?;
+        self.rates_hold(vm).await.map(drop)
     }
 
     /// Moves a VM and the disks that are named, each from one place to another. The others have to be where the other host sees them.
@@ -177,6 +181,8 @@ impl Kvm {
         }
         let moved = self.vm_file(&vm.name, "moved")?;
         gone(std::fs::remove_file(&moved)).map_err(io(&moved))?;
+        // One that is here already is held to what it may carry now; others when their taps come.
+        self.rates_hold(&vm.name).await?;
         Ok(self.virt(async |conn| conn.domain(&vm.name).await).await?.is_some())
     }
 
@@ -197,7 +203,8 @@ impl Kvm {
         let bridge = self.bridge_up(&nic.broadcast_uri).await?;
         self.nic_guard(vm, nic).await?;
         let xml = nic_xml(&self.config.prefix, nic, &bridge);
-        self.virt(async |conn| conn.attach(&domain, &xml).await).await
+        self.virt(async |conn| conn.attach(&domain, &xml).await).await?;
+        self.rates_hold(vm).await.map(drop)
     }
 
     pub(crate) async fn nic_unplug(&self, vm: &str, nic: &NicSpec) -> Done {
@@ -309,6 +316,9 @@ pub(crate) async fn watch(kvm: Weak<Kvm>) {
         if let Err(error) = kvm.go_on().await {
             tracing::debug!(%error, "no look at halted guests");
         }
+        if let Err(error) = kvm.rates_sweep().await {
+            tracing::debug!(%error, "no look at what ended guests left");
+        }
         if let Err(error) = kvm.caches_sweep().await {
             tracing::debug!(%error, "what lies in caches is not taken away yet");
         }
@@ -329,7 +339,10 @@ impl Kvm {
             for nic in spec.iter().flat_map(|spec| &spec.nics) {
                 self.nic_guard(&domain.name, nic).await?;
             }
-            guarded().insert(domain.name);
+            // One whose tap is still to come is looked at again.
+            if self.rates_hold(&domain.name).await? {
+                guarded().insert(domain.name);
+            }
         }
         Ok(())
     }

@@ -82,26 +82,26 @@ impl Kvm {
             return Err(DriverError::Unsupported("public addresses of several VLANs for one network on KVM".into()));
         }
         self.leg_up(&router, &router.public_leg, "public", bridge).await?;
-        self.addresses_are(&router, all).await?;
+        self.addresses_are(&router, "public", &all.iter().map(with_prefix).collect::<Done<Vec<_>>>()?).await?;
         let gateway = address(&first.gateway)?.to_string();
         inside.run("ip", &["route", "replace", "default", "via", &gateway, "dev", "public"]).await.map(drop)
     }
 
-    async fn addresses_are(&self, router: &crate::router::Router, all: &[PublicAddress]) -> Done {
+    /// Gives a leg of a router these addresses and no others.
+    pub(crate) async fn addresses_are(&self, router: &crate::router::Router, leg: &str, wanted: &[String]) -> Done {
         let inside = router.run();
-        let wanted = all.iter().map(with_prefix).collect::<Done<Vec<_>>>()?;
-        let text = inside.run("ip", &["-j", "-4", "addr", "show", "dev", "public"]).await?;
+        let text = inside.run("ip", &["-j", "-4", "addr", "show", "dev", leg]).await?;
         let links: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
         let there = links.iter().flat_map(|link| link["addr_info"].as_array().into_iter().flatten());
         let there: Vec<String> =
             there.filter_map(|info| Some(format!("{}/{}", info["local"].as_str()?, info["prefixlen"].as_u64()?))).collect();
         for address in wanted.iter().filter(|address| !there.contains(address)) {
-            inside.run("ip", &["addr", "add", address, "dev", "public"]).await?;
+            inside.run("ip", &["addr", "add", address, "dev", leg]).await?;
         }
         // Removing a first address takes the others of its network along, unless the kernel is told to promote them.
-        inside.pipe("tee", &["/proc/sys/net/ipv4/conf/public/promote_secondaries"], "1").await?;
+        inside.pipe("tee", &[&format!("/proc/sys/net/ipv4/conf/{leg}/promote_secondaries")], "1").await?;
         for address in there.iter().filter(|address| !wanted.contains(address)) {
-            inside.run("ip", &["addr", "del", address, "dev", "public"]).await?;
+            inside.run("ip", &["addr", "del", address, "dev", leg]).await?;
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ mod tests {
             gateway: "203.0.113.1".into(),
             broadcast_uri: "vlan://untagged".into(),
             source_nat: last == 2,
-            static_nat: (last > 2).then(|| StaticNat { guest: "10.1.1.11".into(), ports }),
+            static_nat: (last > 2).then(|| StaticNat { guest: "10.1.1.11".into(), ports, pod: None }),
         }
     }
 

@@ -55,8 +55,6 @@ impl Kvm {
             router.run().pipe("tee", &["/proc/sys/net/ipv4/ip_forward"], "1").await?;
         }
         self.leg_up(&router, &router.guest_leg, "guest", &bridge).await?;
-        let metadata = format!("{METADATA}/32");
-        router.run().run("ip", &["addr", "replace", &metadata, "dev", "guest"]).await?;
         self.answers_at_home(net).await?;
         self.dhcp_up(net).await?;
         self.public_up(net).await?;

@@ -64,6 +64,9 @@ pub struct VmEntry {
     pub disks: Vec<(String, String)>,
     /// Its NICs by uuid, with the address.
     pub nics: BTreeMap<String, String>,
+    /// Megabits a second that its NICs may carry, by uuid; those without a limit are not among them.
+    #[serde(default)]
+    pub rates: BTreeMap<String, u32>,
     /// How often its system was booted.
     pub starts: u32,
 }
@@ -185,6 +188,7 @@ fn vm_entry(vm: &Vm) -> VmEntry {
         iso: spec.iso.as_ref().map(|i| i.iso.clone()),
         disks: spec.disks.iter().map(|disk| (disk.pool.clone(), disk.path.clone())).collect(),
         nics: spec.nics.iter().map(|nic| (nic.uuid.clone(), nic.ip.clone())).collect(),
+        rates: spec.nics.iter().filter_map(|nic| Some((nic.uuid.clone(), nic.rate_mbps?))).collect(),
         starts: vm.starts,
     }
 }

@@ -288,10 +288,13 @@ impl Scene {
         let mut left = Vec::new();
         let lines = |text: &str, fits: &dyn Fn(&str) -> bool| text.lines().filter(|l| fits(l)).map(str::to_owned).collect::<Vec<_>>();
         for host in &self.lab.hosts {
-            let tap = format!(" {}t", host.prefix);
-            left.extend(lines(&host.ip(&["-o", "link"]), &|line| line.contains(&tap)));
+            // Taps, and the ways round of those with a rate.
+            for kind in ["t", "i"] {
+                let name = format!(" {}{kind}", host.prefix);
+                left.extend(lines(&host.ip(&["-o", "link"]), &|line| line.contains(&name)));
+            }
             left.extend(lines(&host.inside("nft", &["list", "ruleset"]), &|line| line.contains("jump") || line.contains("chain n_")));
-            for folder in ["vms", "rules", "members"] {
+            for folder in ["vms", "rules", "members", "rates"] {
                 left.extend(files(&host.state_dir.join(folder)).into_iter().filter(|path| !path.ends_with(".moved")));
             }
             left.extend(leases(host));

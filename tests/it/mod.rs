@@ -25,6 +25,7 @@ mod native;
 mod native_clients;
 mod networks;
 mod places;
+mod pods;
 mod probes;
 mod s3;
 mod schema;

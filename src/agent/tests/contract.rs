@@ -33,7 +33,7 @@ fn spec(path: &str, device: u32) -> DiskSpec {
     DiskSpec { path: path.into(), pool: "p0".into(), device, bytes: BYTES }
 }
 
-fn nic(n: u8) -> NicSpec {
+pub fn nic(n: u8) -> NicSpec {
     NicSpec {
         uuid: format!("nic-{n}"),
         mac: format!("06:00:00:00:00:0{n}"),
@@ -42,6 +42,7 @@ fn nic(n: u8) -> NicSpec {
         gateway: "10.1.1.254".into(),
         broadcast_uri: "vlan://100".into(),
         default: true,
+        rate_mbps: None,
     }
 }
 
@@ -110,6 +111,7 @@ async fn a_driver_behind_an_agent_keeps_the_contract() {
         gateway: "10.1.1.254".into(),
         dns: vec!["192.0.2.53".into()],
         broadcast_uri: "vlan://100".into(),
+        pod: None,
     };
     let nics = [nic(1), nic(2)];
     let net = NetworkCase { host: "h9".into(), network, nics, vm: vm().name, sequence: Some(&sequence), public: Some(&public) };

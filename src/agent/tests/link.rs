@@ -76,7 +76,7 @@ impl stratus_agent::Atlas for AllKnown {
     async fn stores_of(&self, _: &str) -> Vec<String> {
         Vec::new()
     }
-    async fn network_hosts(&self, _: &str) -> Vec<String> {
+    async fn network_hosts(&self, _: &str, _: Option<&str>) -> Vec<String> {
         Vec::new()
     }
     async fn holder(&self, _: &str, _: &str) -> Option<String> {

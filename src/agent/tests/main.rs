@@ -3,6 +3,7 @@
 
 mod contract;
 mod doors;
+mod homes;
 mod images;
 mod link;
 mod world;

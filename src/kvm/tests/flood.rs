@@ -1,9 +1,9 @@
 //! A guest that asks too much, and one with as much user data as it may have. No VM: what a tap would carry comes from a namespace
 //! behind a wire that has the tap's name.
-use crate::lab::{LIMIT, Lab, LabHost, run};
+use crate::lab::{LIMIT, Lab};
 use crate::things::{network, vm};
+use crate::wired::Guest;
 use base64::Engine;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use stratus_drivers::{Host, Network};
 use stratus_kvm::Kvm;
@@ -35,40 +35,10 @@ for _ in range(1000):
     send()
 "#;
 
-/// A namespace on a wire with a tap's name; gone when dropped.
-struct Guest(String);
-
-impl Guest {
-    fn plug(host: &LabHost, tap: &str, bridge: &str) -> Self {
-        let (name, nic) = (format!("{}-flood", host.netns), &vm(11).nics[0]);
-        run("ip", &["netns", "add", &name]);
-        let guest = Self(name);
-        let ends = ["-n", &host.netns, "link", "add", tap, "type", "veth", "peer", "name", "eth0", "netns", &guest.0];
-        run("ip", &ends);
-        run("ip", &["-n", &host.netns, "link", "set", tap, "master", bridge, "up"]);
-        run("ip", &["-n", &guest.0, "link", "set", "eth0", "address", &nic.mac, "up"]);
-        run("ip", &["-n", &guest.0, "addr", "add", &format!("{}/24", nic.ip), "dev", "eth0"]);
-        run("ip", &["-n", &guest.0, "route", "add", "default", "via", &nic.gateway]);
-        guest
-    }
-
-    fn flood(&self, kind: &str) {
-        let nic = &vm(11).nics[0];
-        run("ip", &["netns", "exec", &self.0, "python3", "-c", FLOOD, kind, &nic.ip, &nic.gateway, &nic.mac]);
-    }
-
-    fn get(&self, url: &str) -> Option<Vec<u8>> {
-        let mut curl = Command::new("ip");
-        curl.args(["netns", "exec", &self.0, "curl", "-sf", "-m", "10", url]).stdin(Stdio::null());
-        let said = curl.output().unwrap();
-        said.status.success().then_some(said.stdout)
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
-    }
+fn flood(guest: &Guest, kind: &str) {
+    let nic = &vm(11).nics[0];
+    let said = guest.try_inside("python3", &["-c", FLOOD, kind, &nic.ip, &nic.gateway, &nic.mac]);
+    assert!(said.status.success(), "{kind}: {said:?}");
 }
 
 async fn dropped(driver: &Kvm, kind: &str) -> u64 {
@@ -90,7 +60,8 @@ async fn kvm_a_guest_that_floods_is_contained_and_served_again() {
     driver.introduce(&network(), &vm).await.unwrap();
     // Made ready for a guest that is to come.
     driver.migrate("another", &host.id, &vm).await.unwrap();
-    let guest = Guest::plug(host, &driver.tap_name(&vm.nics[0]), &driver.bridge_name(&vm.nics[0]).unwrap());
+    let guest = Guest::plug(host, &driver, &vm.nics[0]);
+    guest.address_by_hand(&vm.nics[0]);
 
     let served = async || {
         let end = Instant::now() + LIMIT;
@@ -105,7 +76,7 @@ async fn kvm_a_guest_that_floods_is_contained_and_served_again() {
     assert_eq!(served().await, data);
     for kind in ["DHCP", "ARP", "metadata"] {
         assert_eq!(dropped(&driver, kind).await, 0, "{kind}: an ordinary guest loses nothing");
-        guest.flood(kind);
+        flood(&guest, kind);
         assert!(dropped(&driver, kind).await > 0, "{kind}: what is too much is dropped and counted");
         assert_eq!(served().await, data, "{kind}: the guest is served again");
     }

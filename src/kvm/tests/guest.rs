@@ -109,7 +109,8 @@ fn rule(ingress: bool, protocol: &str, port: i32, cidrs: &[&str], groups: &[&str
 fn first(key: &str) -> VmSpec {
     let script = "#!/bin/sh\necho from-user-data > /data/mark; sync; echo USERDATA ran\n";
     let user_data = Some(base64::engine::general_purpose::STANDARD.encode(script));
-    VmSpec { user_data, ssh_public_key: Some(std::fs::read_to_string(format!("{key}.pub")).unwrap()), ..vm(11) }
+    let nics = vec![NicSpec { rate_mbps: Some(200), ..things::nic(11) }];
+    VmSpec { user_data, nics, ssh_public_key: Some(std::fs::read_to_string(format!("{key}.pub")).unwrap()), ..vm(11) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,6 +125,7 @@ async fn kvm_a_guest_lives_from_template_to_end() {
     for word in ["MARK lease 10.1.1.11", "MARK metadata guest-11 token=56", "MARK password 11", "USERDATA ran", "MARK ready guest-11"] {
         assert!(console.contains(word), "{word}: {console}");
     }
+    held_to_its_rate(&scene);
     filtered(&scene, &vm).await;
     told_about_itself(&scene, &vm);
     spoofing(&scene, &vm);
@@ -147,6 +149,13 @@ async fn rules_come_first(scene: &Scene, vm: &VmSpec) {
     scene.rules(&other, 7, Vec::new()).await;
     scene.driver().stop(&scene.host().id, &other.name, StopMode::Forced).await.unwrap();
     assert_eq!(scene.driver().rules_sequence(&other.nics[0].uuid), None);
+}
+
+/// The guest's tap has its queues, one a direction (`rate.rs` measures what they do).
+fn held_to_its_rate(scene: &Scene) {
+    let lab: &stratus_testkit::lab::Lab = &scene.lab;
+    let queues = lab.hosts[0].inside("tc", &["qdisc", "show"]);
+    assert_eq!(queues.matches("rate 200Mbit").count(), 2, "{queues}");
 }
 
 /// Nothing comes in, then what a rule lets in, by network and by group; taken back, it is shut again.
@@ -212,7 +221,7 @@ async fn public(scene: &Scene, vm: &VmSpec) {
         gateway: "203.0.113.1".into(),
         broadcast_uri: "vlan://untagged".into(),
         source_nat: guest.is_none(),
-        static_nat: guest.map(|guest| StaticNat { guest: guest.into(), ports: None }),
+        static_nat: guest.map(|guest| StaticNat { guest: guest.into(), ports: None, pod: None }),
     };
     let addresses = vec![address(2, None), address(10, Some(&vm.nics[0].ip))];
     scene.driver().apply_public(&network(), &PublicSet { sequence: 1, addresses }).await.unwrap();
@@ -331,6 +340,7 @@ async fn again(scene: &mut Scene, vm: &VmSpec) {
     let reports = Host::list(scene.driver(), &scene.host().id).await.unwrap();
     assert!(reports.iter().any(|report| report.name == vm.name && report.state == PowerState::On));
     assert_eq!(scene.driver().rules_sequence(&vm.nics[0].uuid), Some(5));
+    held_to_its_rate(scene);
     let name = scene.ssh(&router, &address, "timeout 5 wget -q -O - http://169.254.169.254/latest/meta-data/local-hostname");
     assert_eq!(name.as_deref(), Some("guest-11"));
     let picture = scene.driver().screenshot(&vm.name).await.unwrap();

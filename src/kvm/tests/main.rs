@@ -10,5 +10,7 @@ mod flood;
 mod guest;
 mod lab;
 mod nfs;
+mod rate;
 mod silent;
 mod things;
+mod wired;

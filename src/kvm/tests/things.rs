@@ -25,6 +25,7 @@ pub fn nic(last: u8) -> NicSpec {
         gateway: "10.1.1.1".into(),
         broadcast_uri: "vxlan://100".into(),
         default: true,
+        rate_mbps: None,
     }
 }
 
@@ -52,6 +53,7 @@ pub fn network() -> NetworkSpec {
         gateway: "10.1.1.1".into(),
         dns: Vec::new(),
         broadcast_uri: "vxlan://100".into(),
+        pod: None,
     }
 }
 

@@ -31,6 +31,7 @@ pub fn nic(number: u32) -> NicSpec {
         gateway: "10.1.0.1".into(),
         broadcast_uri: "vlan://untagged".into(),
         default: true,
+        rate_mbps: None,
     }
 }
 
@@ -64,6 +65,7 @@ pub fn network() -> NetworkSpec {
         gateway: "10.1.0.1".into(),
         dns: vec!["8.8.8.8".into()],
         broadcast_uri: "vlan://untagged".into(),
+        pod: None,
     }
 }
 
