@@ -6,9 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 mod contract;
 mod flood;
+mod groups;
 mod guest;
 mod lab;
+mod pods;
 mod rate;
 mod silent;
 mod things;
+mod vlan;
 mod wired;
