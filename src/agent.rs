@@ -134,7 +134,7 @@ async fn kvm(host: &str, dir: &DataDir, properties: &Properties) -> Result<Drive
 
 #[cfg(not(feature = "kvm"))]
 async fn kvm(_: &str, _: &DataDir, _: &Properties) -> Result<Drivers> {
-    bail!("this binary was built without the KVM drivers (cargo feature kvm); try --drivers sim")
+    bail!("this binary was built without the KVM drivers (cargo feature kvm, which needs libvirt); try --drivers sim")
 }
 
 /// `agent.properties`: the names that such files have had for years, and the KVM drivers' own settings as `kvm.NAME`.

@@ -15,6 +15,10 @@ if [ "${1:-}" != kvm ]; then
     need curl curl
     need cc build-essential
     need chromium chromium
+    need ganesha.nfsd nfs-ganesha-vfs
+    need rpcbind rpcbind
+    ldconfig -p | grep -q 'libnfs\.so\.13' || missing+=(libnfs13)
+    ldconfig -p | grep -q 'libfuse3\.so' || missing+=(fuse3)
     need node nodejs
     need npm npm
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
@@ -22,6 +26,9 @@ fi
 # Real guests: QEMU under libvirt, and what the template and its networks are made with.
 if [ "$(uname -m)" = x86_64 ]; then
     need libvirtd libvirt-daemon
+    # What the driver is built with: it links libvirt's library.
+    need pkg-config pkg-config
+    pkg-config --exists libvirt libvirt-qemu 2>/dev/null || missing+=(libvirt-dev)
     need nft nftables
     need dnsmasq dnsmasq-base
     need ip iproute2

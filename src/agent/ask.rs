@@ -105,6 +105,9 @@ pub enum Ask {
     Figures {
         host: String,
     },
+    HostLoad {
+        host: String,
+    },
     DiskAttach {
         host: String,
         vm: String,
@@ -365,6 +368,7 @@ impl Ask {
             Self::VmRevert { host, vm, snapshot } => value(h.revert(&host, &vm, &snapshot).await),
             Self::VmForget { host, vm, snapshot } => value(h.forget(&host, &vm, &snapshot).await),
             Self::Figures { host } => value(h.figures(&host).await),
+            Self::HostLoad { host } => value(h.load(&host).await),
             Self::DiskAttach { host, vm, disk } => value(h.attach(&host, &vm, &disk).await),
             Self::DiskDetach { host, vm, disk } => value(h.detach(&host, &vm, &disk).await),
             Self::VmList { host } => value(h.list(&host).await),

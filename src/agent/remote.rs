@@ -11,9 +11,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use stratus_drivers::{
-    ByteStream, DiskRef, DiskSpec, DriverError, Fate, FetchSpec, GroupMembers, Host, HostFacts, IsoSpec, Network, NetworkSpec, NicRules,
-    NicSpec, ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails, TemplateFacts,
-    VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ByteStream, DiskRef, DiskSpec, DriverError, Fate, FetchSpec, GroupMembers, Host, HostFacts, HostLoad, IsoSpec, Network, NetworkSpec,
+    NicRules, NicSpec, ObjectReader, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, StorageUse, StoreDetails,
+    TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
 
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
@@ -167,6 +167,9 @@ impl Host for Hub {
     }
     async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
         self.session(host)?.ask(Ask::Figures { host: host.into() }).await
+    }
+    async fn load(&self, host: &str) -> Done<Option<HostLoad>> {
+        self.session(host)?.ask(Ask::HostLoad { host: host.into() }).await
     }
     async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Done {
         let session = self.seat(host).await?;

@@ -206,6 +206,9 @@ async fn host_changes_the_vm(driver: &dyn Host, case: &HostCase) {
     missing("change of the ISO of a VM that is not there", driver.change_iso(host, NOBODY, None).await);
     let figures = ok("figures", driver.figures(host).await);
     assert_eq!(figures.iter().filter(|f| f.name == vm.name).count(), 1, "figures: a running VM has some, once");
+    if let Some(load) = ok("load", driver.load(host).await) {
+        assert!(load.cpu <= 10_000 && load.memory_used > 0, "load: a share of the CPUs, and something is always in memory: {load:?}");
+    }
 }
 
 async fn host_keeps_the_vm(driver: &dyn Host, case: &HostCase) {

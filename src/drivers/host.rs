@@ -82,6 +82,21 @@ pub struct VmFigures {
     pub unlimited: bool,
 }
 
+/// What a host itself does, measured there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostLoad {
+    /// CPU in use since the last look, in hundredths of a percent of all its CPUs.
+    pub cpu: u32,
+    /// Load average over a minute, in hundredths.
+    pub average: u32,
+    /// Bytes of memory that programs could not have.
+    pub memory_used: u64,
+    /// Bytes that came in over its network cards since it was switched on.
+    pub network_in: u64,
+    /// Bytes that went out over them.
+    pub network_out: u64,
+}
+
 /// One disk of a VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskSpec {
@@ -229,6 +244,10 @@ pub trait Host: Send + Sync {
     async fn forget(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Result<(), DriverError>;
     /// What the running VMs of a host did.
     async fn figures(&self, host: &str) -> Result<Vec<VmFigures>, DriverError>;
+    /// What the host itself does; `None` where nothing measures it.
+    async fn load(&self, _host: &str) -> Result<Option<HostLoad>, DriverError> {
+        Ok(None)
+    }
     /// Attaches a disk to a running VM.
     async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Result<(), DriverError>;
     /// Detaches a disk from a running VM.

@@ -23,7 +23,8 @@ pub mod conformance;
 pub use agents::{Agents, Invitation};
 pub use error::DriverError;
 pub use host::{
-    ByteStream, Bytes, DiskSpec, Fate, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    ByteStream, Bytes, DiskSpec, Fate, Host, HostFacts, HostLoad, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport,
+    VmSnapshotSpec, VmSpec,
 };
 pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};
 pub use registry::Registry;

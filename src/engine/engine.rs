@@ -57,6 +57,8 @@ pub struct Engine {
     pub jobs: Jobs,
     /// What VMs did, as their hosts last told.
     pub figures: crate::figures::Figures,
+    /// What hosts did, as they last told.
+    pub loads: crate::host_load::Loads,
     /// Changes of security groups' members that hosts are not told of yet.
     pub group_changes: GroupChanges,
     /// Which pods have a share of their own of networks.
@@ -86,6 +88,7 @@ impl Engine {
             settings,
             jobs: Jobs::new(),
             figures: Default::default(),
+            loads: Default::default(),
             group_changes: GroupChanges::default(),
             pods: Default::default(),
             throttle: Throttle::default(),

@@ -57,6 +57,7 @@ mod ha;
 mod heartbeat;
 pub mod host;
 mod host_agree;
+pub mod host_load;
 mod host_maintenance;
 pub mod hypervisor;
 pub mod hypervisor_capability;

@@ -17,6 +17,7 @@ impl Engine {
             // The first sample at once, so that a chart begins when the server does.
             let mut sampled = 0;
             let mut figures = 0;
+            let mut loads = 0;
             let mut cleaned = engine.clock.now();
             let mut polled = engine.clock.now();
             let mut extracted = engine.clock.now();
@@ -56,11 +57,17 @@ impl Engine {
                     extracted = now;
                     report("downloads", engine.downloads_expire().await);
                 }
-                // In milliseconds, unlike the other intervals.
+                // These two are in milliseconds, unlike the other intervals.
                 if now - figures >= engine.settings.number("vm.stats.interval").max(1000) * 1000 {
                     figures = now;
                     if let Err(e) = engine.figures_read().await {
                         tracing::warn!(error = %stratus_model::in_full(&e), "figures of VMs: failed, tried again later");
+                    }
+                }
+                if now - loads >= engine.settings.number("host.stats.interval").max(1000) * 1000 {
+                    loads = now;
+                    if let Err(e) = engine.loads_read().await {
+                        tracing::warn!(error = %stratus_model::in_full(&e), "figures of hosts: failed, tried again later");
                     }
                 }
                 if now - forgotten >= 60_000_000 {

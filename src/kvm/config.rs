@@ -75,8 +75,8 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
-    /// By hardware when the CPU has virtualisation of its own (`vmx`, `svm`) and `/dev/kvm` opens, in software otherwise. That
-    /// `/dev/kvm` is there means little: on some rented machines it is, and stock guests do not boot on it.
+    /// By hardware when a small guest boots on it and reaches 64 bits within ten seconds, tried when the driver opens; in software
+    /// otherwise. That `/dev/kvm` is there means little: on some rented machines it is, and guests' kernels do not run on it.
     #[default]
     Auto,
     /// By hardware.

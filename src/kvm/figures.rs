@@ -34,17 +34,17 @@ impl Kvm {
         for one in stats {
             let cpus = one.number("vcpu.current");
             all.push(VmFigures {
-                cpu: self.figures.share(&one.domain.name, one.number("cpu.time"), cpus, now),
+                cpu: self.figures.share(&one.name, one.number("cpu.time"), cpus, now),
                 network_in: one.sum("net", "rx.bytes"),
                 network_out: one.sum("net", "tx.bytes"),
                 disk_read: one.sum("block", "rd.bytes"),
                 disk_written: one.sum("block", "wr.bytes"),
                 reads: one.sum("block", "rd.reqs"),
                 writes: one.sum("block", "wr.reqs"),
-                floods: floods.remove(&one.domain.name).unwrap_or_default(),
-                unlimited: self.unlimited.has(&one.domain.name),
-                halted: self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&one.domain.name),
-                name: one.domain.name,
+                floods: floods.remove(&one.name).unwrap_or_default(),
+                halted: self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&one.name),
+                unlimited: self.unlimited.has(&one.name),
+                name: one.name,
             });
         }
         self.figures.only(&all);

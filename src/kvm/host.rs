@@ -2,8 +2,8 @@
 use crate::{Done, Kvm};
 use async_trait::async_trait;
 use stratus_drivers::{
-    ByteStream, DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport,
-    VmSnapshotSpec, VmSpec,
+    ByteStream, DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, HostLoad, IsoSpec, NicSpec, PowerState, StopMode, VmFigures,
+    VmReport, VmSnapshotSpec, VmSpec,
 };
 
 impl Kvm {
@@ -117,6 +117,10 @@ impl Host for Kvm {
     async fn figures(&self, host: &str) -> Done<Vec<VmFigures>> {
         self.mine(host)?;
         self.vm_figures().await
+    }
+    async fn load(&self, host: &str) -> Done<Option<HostLoad>> {
+        self.mine(host)?;
+        self.load.look().map(Some)
     }
     async fn attach(&self, host: &str, vm: &str, disk: &DiskSpec) -> Done {
         self.mine(host)?;

@@ -19,7 +19,10 @@
 //! host that is, is the server's to say (`stratus-agent`, homes.rs), and another one becomes it when that one is gone. A host with a
 //! router does not let answers of another one through its tunnel.
 //!
+//! All of it is behind the cargo feature `kvm`, because libvirt's library has to be there to build it; without, this crate is empty.
+//!
 //! Left out: kernel modules and packages (docs/real-and-simulated.md lists what has to be installed), IPv6 of guests (dropped).
+#![cfg(feature = "kvm")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
 
 mod config;
@@ -37,16 +40,19 @@ mod lease;
 mod libvirt;
 mod life;
 mod link;
+mod load;
 mod metadata;
 mod metadata_serve;
 mod network;
 mod place;
 mod primary;
+mod probe;
 mod public;
 mod rate;
 mod relocate;
 mod router;
 mod run;
+mod scale;
 mod secondary;
 mod witness;
 mod xml;
@@ -79,6 +85,7 @@ pub struct Kvm {
     guarded: Mutex<BTreeSet<String>>,
     figures: figures::Last,
     unlimited: rate::Unlimited,
+    load: load::Last,
     /// Guests that stand still for want of room, as they were last seen.
     halted: Mutex<BTreeSet<String>>,
     servers: metadata_serve::Servers,
@@ -119,10 +126,11 @@ impl Kvm {
             rates: folder("rates")?,
         };
         folder("vms")?;
+        let hardware = probe::hardware(config.accelerator).await;
         let kvm = Arc::new_cyclic(|me| Self {
             run: Runner { netns: config.netns.clone() },
             libvirt: Libvirt::new(config.libvirt_socket.clone()),
-            kvm: hardware(config.accelerator),
+            kvm: hardware,
             folders,
             locks: Locks::default(),
             leases: lease::Leases::default(),
@@ -132,6 +140,7 @@ impl Kvm {
             guarded: Mutex::default(),
             figures: figures::Last::default(),
             unlimited: rate::Unlimited::default(),
+            load: load::Last::default(),
             halted: Mutex::default(),
             servers: metadata_serve::Servers::default(),
             config,
@@ -179,24 +188,15 @@ impl Kvm {
 
     /// Something with libvirt, with its refusals as a driver's errors.
     async fn virt<T>(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<T, Problem>) -> Done<T> {
-        self.libvirt.with(work).await.map_err(|problem| match problem {
-            Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
-            refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
-        })
+        self.libvirt.with(work).await.map_err(refusal)
     }
 }
 
-/// Whether hardware is to run guests.
-fn hardware(accelerator: Accelerator) -> bool {
-    match accelerator {
-        Accelerator::Kvm => true,
-        Accelerator::Qemu => false,
-        Accelerator::Auto => {
-            let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-            let able = flags.split_whitespace().any(|flag| matches!(flag, "vmx" | "svm"));
-            able && std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok()
-        }
+/// What libvirt says as a driver's error.
+fn refusal(problem: Problem) -> DriverError {
+    match problem {
+        Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
+        refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
     }
 }
 

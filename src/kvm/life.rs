@@ -2,7 +2,7 @@
 use crate::domain::{self, Frame, Seen, disk_xml, domain_xml, drive_xml, nic_xml, target};
 use crate::keep::{gone, io};
 use crate::libvirt::{Domain, Problem};
-use crate::{Done, Kvm};
+use crate::{Done, Kvm, refusal};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ const HALTS: u64 = 10;
 /// What is shown of a console.
 const CONSOLE: u64 = 64 << 10;
 
-fn missing(vm: &str) -> DriverError {
+pub(crate) fn missing(vm: &str) -> DriverError {
     DriverError::Missing(format!("VM {vm}"))
 }
 
@@ -126,8 +126,7 @@ impl Kvm {
     /// A domain that went away in between needed no asking.
     fn ignore_gone(&self, answer: Result<(), Problem>) -> Done {
         match answer {
-            Err(Problem::Lost(why)) => Err(DriverError::Unreachable(format!("libvirt of this host ({why})"))),
-            Err(e) if !e.no_domain() && !e.invalid_now() => Err(DriverError::Failed(e.to_string())),
+            Err(e) if !e.no_domain() && !e.invalid_now() => Err(refusal(e)),
             _ => Ok(()),
         }
     }
@@ -191,28 +190,6 @@ impl Kvm {
     async fn nic_gone(&self, nic: &NicSpec) -> Done {
         self.nic_unguard(nic).await?;
         self.bridge_down(&nic.broadcast_uri).await
-    }
-
-    pub(crate) async fn vm_scale(&self, vm: &VmSpec) -> Done {
-        let _held = self.locks.hold(&vm.name).await;
-        let domain = self.there(&vm.name).await?;
-        let seen = self.seen(&vm.name).await?.ok_or_else(|| missing(&vm.name))?;
-        if vm.cpus < seen.cpus || vm.memory_mb < seen.memory_mb {
-            return Err(DriverError::Failed(format!("VM {} has more than that; a running VM only grows", vm.name)));
-        }
-        if vm.memory_mb > seen.memory_mb {
-            return Err(DriverError::Unsupported("more memory for a running VM on KVM; stop it first".into()));
-        }
-        if vm.cpus == seen.cpus {
-            return Ok(());
-        }
-        if !self.kvm {
-            // QEMU 7.2 ends with an assertion when its cache of translated code has no part left for one more CPU.
-            return Err(DriverError::Unsupported(
-                "more CPUs for a running VM on a host without hardware virtualisation; stop it first".into(),
-            ));
-        }
-        self.virt(async |conn| conn.cpus(&domain, vm.cpus).await).await
     }
 
     pub(crate) async fn nic_plug(&self, vm: &str, nic: &NicSpec) -> Done {

@@ -226,10 +226,10 @@ impl Kvm {
         // libvirt makes the target itself.
         gone(std::fs::remove_file(to)).map_err(io(to))?;
         self.virt(async |conn| conn.backup(domain, &xml).await).await?;
-        while job_running(self.virt(async |conn| conn.job(domain, false).await).await?.0) {
+        while job_running(self.virt(async |conn| conn.job(domain, false).await).await?) {
             tokio::time::sleep(TICK).await;
         }
-        let (outcome, _) = self.virt(async |conn| conn.job(domain, true).await).await?;
+        let outcome = self.virt(async |conn| conn.job(domain, true).await).await?;
         // VIR_DOMAIN_JOB_COMPLETED
         if outcome == 3 { Ok(()) } else { Err(DriverError::Failed(format!("copying disk {target} of {} did not end well", domain.name))) }
     }

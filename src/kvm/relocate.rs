@@ -100,7 +100,7 @@ impl Kvm {
                     // The last bytes count as copied a moment before QEMU is ready to change over.
                     match self.libvirt.with(async |conn: &mut Conn| conn.block_job_end(domain, target, true).await).await {
                         Ok(()) => return Ok(()),
-                        Err(Problem::Lost(why)) => return Err(DriverError::Unreachable(format!("libvirt of this host ({why})"))),
+                        Err(lost @ Problem::Lost(_)) => return Err(crate::refusal(lost)),
                         Err(refused) => tracing::debug!(%refused, target, "a copied disk is not taken yet"),
                     }
                 }

@@ -52,7 +52,7 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
@@ -253,14 +253,26 @@ const START: &str = "hostname \"$1\"; for place in etc:/etc/libvirt run:/run/lib
                      mkdir -p /var/cache/libvirt; mount --bind \"$3\" /var/cache/libvirt; \
                      exec libvirtd --listen -f /etc/libvirt/libvirtd.conf -p /run/libvirt/libvirtd.pid";
 
+/// What libvirt finds out of QEMU is kept.
+fn cache() -> PathBuf {
+    kept().join("libvirt-cache")
+}
+
+fn daemon(netns: &str, base: &Path) -> Child {
+    let net = format!("--net=/run/netns/{netns}");
+    let mut command = Command::new("nsenter");
+    command.args([&net, "unshare", "-m", "-u", "--propagation", "private", "sh", "-ec", START, "sh", netns]);
+    command.arg(base).arg(cache()).stdin(Stdio::null()).stdout(Stdio::null()).env("PATH", path());
+    command.stderr(std::fs::File::create(base.join("log/stderr")).unwrap()).spawn().unwrap()
+}
+
 impl LabHost {
     fn start(folder: &Path, number: u8, count: u8) -> Self {
         let netns = format!("kvm-{}-{number}", std::process::id());
         run("ip", &["netns", "add", &netns]);
         run("ip", &["-n", &netns, "link", "set", "lo", "up"]);
         let base = folder.join(format!("host{number}"));
-        let cache = kept().join("libvirt-cache");
-        for path in ["etc", "run", "lib", "log"].map(|name| base.join(name)).iter().chain([&cache]) {
+        for path in ["etc", "run", "lib", "log"].map(|name| base.join(name)).iter().chain([&cache()]) {
             std::fs::create_dir_all(path).unwrap();
         }
         let two = count > 1;
@@ -268,11 +280,7 @@ impl LabHost {
         std::fs::write(base.join("etc/qemu.conf"), format!("{QEMU}{moves}")).unwrap();
         let own = format!("host_uuid = \"00000000-0000-4000-8000-0000000003{number:02x}\"\n");
         std::fs::write(base.join("etc/libvirtd.conf"), format!("{DAEMON}{own}")).unwrap();
-        let net = format!("--net=/run/netns/{netns}");
-        let mut command = Command::new("nsenter");
-        command.args([&net, "unshare", "-m", "-u", "--propagation", "private", "sh", "-ec", START, "sh", &netns]);
-        command.arg(&base).arg(&cache).stdin(Stdio::null()).stdout(Stdio::null()).env("PATH", path());
-        let daemon = command.stderr(std::fs::File::create(base.join("log/stderr")).unwrap()).spawn().unwrap();
+        let daemon = daemon(&netns, &base);
         // Interfaces' names have room for four letters of ours.
         let prefix = format!("k{:03x}", std::process::id() & 0xfff);
         Self { number, netns, prefix, state_dir: base.join("state"), base, two, daemon }
@@ -285,6 +293,34 @@ impl LabHost {
             assert!(Instant::now() < end, "libvirtd does not start");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Where everything of it lies.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The process of its daemon, which has mounts of its own.
+    pub(crate) fn daemon(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Kills libvirt's daemon; guests run on.
+    pub fn daemon_killed(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+        std::fs::remove_file(self.socket()).unwrap();
+    }
+
+    /// Starts it again.
+    pub async fn daemon_again(&mut self) {
+        self.daemon = daemon(&self.netns, &self.base);
+        self.answers().await;
+    }
+
+    /// Has libvirt's daemon stand still, or go on.
+    pub fn daemon_halted(&self, halted: bool) {
+        run("kill", &[if halted { "-STOP" } else { "-CONT" }, &self.daemon.id().to_string()]);
     }
 
     /// libvirt's socket.
@@ -304,19 +340,6 @@ impl LabHost {
         // The daemon has mounts of its own since it was started.
         run("nsenter", &["-t", &self.daemon.id().to_string(), "-m", "mount", &small.device, at]);
         small
-    }
-
-    /// A program that takes the place of `mount -t nfs` where the kernel has no NFS: what a server `filer` exports are folders below
-    /// `exports`, and they are bound to where they are wanted, as the host and this process see it.
-    pub fn mounter(&self, exports: &Path) -> Vec<String> {
-        let script = self.base.join("mount-nfs");
-        let (from, daemon) = (exports.display(), self.daemon.id());
-        let text = format!(
-            "#!/bin/sh -e\n[ \"${{1%%:*}}\" = filer ] || {{ echo \"no server $1\" >&2; exit 32; }}\n\
-             mount --bind \"{from}${{1#*:}}\" \"$2\"\nnsenter -t {daemon} -m mount --bind \"{from}${{1#*:}}\" \"$2\"\n"
-        );
-        std::fs::write(&script, text).unwrap();
-        vec!["sh".to_owned(), script.to_string_lossy().into_owned()]
     }
 
     /// Changes interfaces of the host.

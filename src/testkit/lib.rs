@@ -10,6 +10,7 @@ pub mod lab;
 pub mod ldap;
 pub mod mail;
 pub mod maria;
+pub mod nfs;
 mod tools;
 
 pub use tools::{python, python2, repository, skip, tool};

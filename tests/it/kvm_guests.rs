@@ -141,6 +141,16 @@ async fn busy(scene: &mut Scene, id: &str, address: &str) {
     };
     scene.ssh_soon(address, "(while :; do :; done) > /dev/null 2>&1 & echo $! > /run/busy").await;
     until("a guest that works", async || used().await.filter(|used| *used > 30.0)).await;
+    until("a host that works", async || {
+        let hosts = native.list("listHosts", "host", &[("type", "Routing")]).await;
+        let works = |host: &serde_json::Value| {
+            let share = host["cpuused"].as_str().and_then(|text| text.trim_end_matches('%').parse::<f64>().ok());
+            let memory = (host["memoryused"].as_i64(), host["memorytotal"].as_i64());
+            share > Some(0.0) && memory.0 > Some(0) && memory.0 < memory.1 && host["averageload"].is_i64()
+        };
+        hosts.iter().all(works).then_some(())
+    })
+    .await;
     scene.ssh_soon(address, "kill $(cat /run/busy)").await;
     let vm = one(&native, "listVirtualMachines", "virtualmachine", &[("id", &uuid), ("listall", "true")]).await;
     for figure in ["networkkbsread", "networkkbswrite", "diskkbsread", "diskioread"] {

@@ -1,9 +1,10 @@
 //! `make run-kvm` in a network of its own, then what the README says to do with it, word by word.
 use super::agents::until;
+use super::kvm_scene::lab;
 use super::server::stratus;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use stratus_testkit::lab::{LIMIT, Lab, run, template};
+use stratus_testkit::lab::{LIMIT, run, template};
 
 /// `src/kvm/local.py` at work; interrupted when dropped, and what it left is ended.
 struct Local {
@@ -58,7 +59,7 @@ fn lines(folder: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kvm_local_host_does_what_the_readme_says() {
-    let Some(mut lab) = Lab::open(0).await else { return };
+    let Some(mut lab) = lab(0).await else { return };
     let Some(python) = stratus_testkit::python() else { return };
     let netns = lab.namespace();
     let (folder, log, home) = (lab.folder.join("data"), lab.folder.join("log"), lab.folder.join("home"));

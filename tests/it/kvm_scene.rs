@@ -26,10 +26,25 @@ pub struct Scene {
     pub lab: Lab,
 }
 
+/// Hosts for agents with KVM drivers; none, after saying why, where something is missing or these drivers are not in the build.
+pub async fn lab(count: u8) -> Option<Lab> {
+    if cfg!(not(feature = "kvm")) {
+        stratus_testkit::skip("built without the KVM drivers (cargo feature kvm, which needs libvirt-dev)");
+        return None;
+    }
+    Lab::open(count).await
+}
+
 /// A basic zone without hosts, where destroyed instances go soon and hosts are looked at often.
 fn zone(dir: &Path) -> String {
     let mut all: Value = serde_json::from_str(stratus::simulate::BUILT_IN).unwrap();
-    let soon = [("expunge.delay", "1"), ("expunge.interval", "2"), ("ping.interval", "5"), ("vm.stats.interval", "5000")];
+    let soon = [
+        ("expunge.delay", "1"),
+        ("expunge.interval", "2"),
+        ("ping.interval", "5"),
+        ("vm.stats.interval", "5000"),
+        ("host.stats.interval", "5000"),
+    ];
     let inside = ("secstorage.allowed.internal.sites", "127.0.0.0/8");
     all["globalConfig"] = soon.iter().chain([&inside]).map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let zone = &mut all["zones"][0];
@@ -47,7 +62,7 @@ fn zone(dir: &Path) -> String {
 impl Scene {
     /// Everything up to a template that is ready; none where something is missing that this needs.
     pub async fn open() -> Option<Self> {
-        let mut lab = Lab::open(2).await?;
+        let mut lab = lab(2).await?;
         stratus_testkit::python()?;
         lab.bridge("guests");
         let neighbour = lab.neighbour("guests", &format!("{NEIGHBOUR}/19"));

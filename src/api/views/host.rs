@@ -115,10 +115,12 @@ pub struct HostForMigration {
 pub(crate) struct Groups {
     /// What is promised to VMs.
     pub capacity: bool,
+    /// What they do.
+    pub stats: bool,
 }
 
 impl Groups {
-    pub(crate) const ALL: Self = Self { capacity: true };
+    pub(crate) const ALL: Self = Self { capacity: true, stats: true };
 
     /// From the `details` parameter: all, capacity, events, stats, min.
     pub(crate) fn of(details: &Option<Vec<String>>) -> Result<Self> {
@@ -128,7 +130,8 @@ impl Groups {
                 return Err(Error::invalid("details", format!("'{w}' is not one of all, capacity, events, stats, min")));
             }
         }
-        Ok(Self { capacity: words.iter().any(|w| w.eq_ignore_ascii_case("all") || w.eq_ignore_ascii_case("capacity")) })
+        let asked = |group: &str| words.iter().any(|w| w.eq_ignore_ascii_case("all") || w.eq_ignore_ascii_case(group));
+        Ok(Self { capacity: asked("capacity"), stats: asked("stats") })
     }
 }
 
@@ -174,6 +177,9 @@ pub(crate) async fn of(call: &Call, rows: Vec<store::Host>, groups: Groups) -> R
         if let Some(c) = capacities.get(&h.id) {
             show_capacity(&mut view, &h, c);
         }
+        if let Some(load) = call.loads.of(&h.uuid).filter(|_| groups.stats && h.state == "Up") {
+            show_load(&mut view, &load);
+        }
         show_row(&mut view, h);
         views.push(view);
     }
@@ -187,6 +193,14 @@ fn show_capacity(view: &mut Host, h: &store::Host, c: &store::HostCapacity) {
     view.cpuwithoverprovisioning = Some(c.cpu_total.to_string());
     view.memorytotal = Some(h.memory_bytes);
     view.memoryallocated = Some(c.memory_used);
+}
+
+fn show_load(view: &mut Host, load: &stratus_drivers::HostLoad) {
+    let kib = |bytes: u64| i64::try_from(bytes >> 10).ok();
+    view.cpuused = Some(format!("{}%", percent_text(f64::from(load.cpu) / 100.0)));
+    view.averageload = Some((f64::from(load.average) / 100.0).round() as i64);
+    view.memoryused = i64::try_from(load.memory_used).ok();
+    (view.networkkbsread, view.networkkbswrite) = (kib(load.network_in), kib(load.network_out));
 }
 
 fn show_row(view: &mut Host, h: store::Host) {

@@ -11,7 +11,7 @@ use stratus_drivers::{
     DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PrimaryStorage, SecondaryStorage, StopMode, StoreDetails,
     VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
-use stratus_kvm::{Config, Kvm};
+use stratus_kvm::Kvm;
 
 /// Several hosts as the engine sees them: each call goes to the driver of the host that it names.
 struct Hosts(BTreeMap<String, Arc<Kvm>>);
@@ -150,39 +150,13 @@ async fn kvm_storage_keeps_the_contract() {
     let Some(lab) = Lab::open(1).await else { return };
     let driver = lab.hosts[0].driver().await;
     let url = |name: &str| format!("file://{}", lab.folder.join(name).display());
-    storage_contract(&driver, &lab.folder, &url).await;
+    storage_contract(&driver, &lab.folder, &lab.folder.join("pool"), &url).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn kvm_storage_keeps_the_contract_on_exports_that_it_mounts() {
-    let Some(lab) = Lab::open(1).await else { return };
-    let inner: &stratus_testkit::lab::Lab = &lab;
-    let config = Config { mount_nfs: inner.hosts[0].mounter(&lab.folder), ..lab.hosts[0].config.clone() };
-    let mounts = config.mounts.clone();
-    let driver = Kvm::open(config).await.unwrap();
-    let refused = PrimaryStorage::connect(&*driver, POOL, "nfs://nobody/pool").await;
-    assert!(matches!(&refused, Err(DriverError::Failed(why)) if why.contains("no server nobody:/pool")), "{refused:?}");
-    assert!(!mounts.join(POOL).exists(), "what was not mounted leaves no folder");
-    storage_contract(&driver, &lab.folder, &|name: &str| format!("nfs://filer/{name}")).await;
-
-    PrimaryStorage::connect(&*driver, POOL, "nfs://filer/pool").await.unwrap();
-    PrimaryStorage::create(&*driver, &disk("kept")).await.unwrap();
-    run("umount", &[mounts.join(POOL).to_str().unwrap()]);
-    let lost = PrimaryStorage::create(&*driver, &disk("lost")).await;
-    assert!(matches!(&lost, Err(DriverError::Unreachable(why)) if why.contains("filer:/pool")), "{lost:?}");
-    assert_eq!(std::fs::read_dir(mounts.join(POOL)).unwrap().count(), 0, "nothing is written under a mount that went away");
-    PrimaryStorage::connect(&*driver, POOL, "nfs://filer/pool").await.unwrap();
-    PrimaryStorage::delete(&*driver, &disk("kept")).await.unwrap();
-    PrimaryStorage::disconnect(&*driver, POOL).await.unwrap();
-    assert!(!mounts.join(POOL).exists(), "a pool that is left is mounted no more");
-    run("umount", &[mounts.join(STORE).to_str().unwrap()]);
-}
-
-/// The contract with a pool and a store in these folders, whatever way the driver reaches them.
-async fn storage_contract(driver: &Kvm, folder: &Path, url: &(dyn Fn(&str) -> String + Sync)) {
-    let pool = folder.join("pool");
+/// The contract with a pool and a store in a folder, whatever way the driver reaches them; `seen` is where the pool is for the host.
+pub async fn storage_contract(driver: &Kvm, folder: &Path, seen: &Path, url: &(dyn Fn(&str) -> String + Sync)) {
     let write = |disk: &DiskRef| {
-        let file = pool.join(&disk.path);
+        let file = seen.join(&disk.path);
         drop(run("qemu-io", &["-f", "qcow2", "-c", "write -P 0x5a 1M 64k", file.to_str().unwrap()]));
     };
     let case = StorageCase {

@@ -33,6 +33,11 @@ impl Lab {
         let hosts = lab.hosts.iter().map(host).collect();
         Some(Self { hosts, lab })
     }
+
+    /// The first host's machinery.
+    pub fn first(&mut self) -> &mut lab::LabHost {
+        &mut self.lab.hosts[0]
+    }
 }
 
 impl Deref for Lab {

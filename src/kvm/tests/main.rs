@@ -5,10 +5,12 @@
 //! unless `STRATUS_REQUIRE_TOOLS` is set. One at a time: a guest that boots in software takes a core.
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 mod contract;
+mod daemon;
 mod flood;
 mod groups;
 mod guest;
 mod lab;
+mod nfs;
 mod pods;
 mod rate;
 mod silent;
