@@ -1,9 +1,9 @@
 //! An NFS server beside a host of the laboratory, and a way to mount what it exports where the kernel has no NFS: both without the
-//! kernel's help. It ends with the host.
+//! kernel's help.
 use crate::lab::{LIMIT, LabHost};
 use crate::{python, repository, tool};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 /// Where the server is, from the host.
@@ -14,9 +14,22 @@ const START: &str = "for place in /run /var/lib/nfs; do mkdir -p $place; mount -
                      mkdir -p /run/rpcbind /run/ganesha /var/lib/nfs/ganesha; rpcbind -f & until [ -S /run/rpcbind.sock ]; do sleep 0.1; done; \
                      exec ganesha.nfsd -F -f \"$1/ganesha.conf\" -p \"$1/ganesha.pid\" -L \"$1/ganesha.log\"";
 
-/// Serves a folder to a host by NFS version 3. The program that mounts what it exports, as the driver's setting `mount_nfs` takes it, for the
-/// host's daemon too. None after saying what is missing.
-pub fn serve(host: &LabHost, exported: &Path) -> Option<Vec<String>> {
+/// A server; ended when dropped.
+pub struct NfsServer {
+    /// The program that mounts what it exports, for the host's daemon too, as the driver's setting `mount_nfs` takes it.
+    pub mount: Vec<String>,
+    child: Child,
+}
+
+impl Drop for NfsServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves a folder to a host by NFS version 3. None after saying what is missing.
+pub fn serve(host: &LabHost, exported: &Path) -> Option<NfsServer> {
     for (program, package) in [("ganesha.nfsd", "nfs-ganesha-vfs"), ("rpcbind", "rpcbind")] {
         tool(program, package)?;
     }
@@ -31,11 +44,10 @@ pub fn serve(host: &LabHost, exported: &Path) -> Option<Vec<String>> {
     let mut server = Command::new("nsenter");
     server.arg(format!("--net=/run/netns/{}", host.netns)).args(["unshare", "-m", "--propagation", "private", "sh", "-ec", START, "sh"]);
     server.arg(base).env("PATH", crate::lab::path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // It ends with everything else in the namespace.
-    let mut server = server.spawn().unwrap();
+    let mut server = NfsServer { mount: Vec::new(), child: server.spawn().unwrap() };
     let (log, end) = (base.join("ganesha.log"), Instant::now() + LIMIT);
     while !std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NFS SERVER INITIALIZED")) {
-        let ended = server.try_wait().unwrap().is_some();
+        let ended = server.child.try_wait().unwrap().is_some();
         assert!(Instant::now() < end && !ended, "the NFS server does not start: {:?}", std::fs::read_to_string(&log));
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
@@ -43,5 +55,6 @@ pub fn serve(host: &LabHost, exported: &Path) -> Option<Vec<String>> {
     let (script, program) = (base.join("mount-nfs"), format!("\"{}\" \"{}\"", python.display(), mount.display()));
     let text = format!("{program} \"$1\" \"$2\"\nnsenter -t {} -m {program} \"$1\" \"$2\"\n", host.daemon());
     std::fs::write(&script, text).unwrap();
-    Some(["sh", "-e", script.to_str().unwrap()].map(str::to_owned).into())
+    server.mount = ["sh", "-e", script.to_str().unwrap()].map(str::to_owned).into();
+    Some(server)
 }

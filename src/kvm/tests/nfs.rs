@@ -12,8 +12,8 @@ use stratus_testkit::nfs;
 async fn kvm_nfs_exports_are_mounted_used_and_left() {
     let Some(lab) = Lab::open(1).await else { return };
     let inner: &stratus_testkit::lab::Lab = &lab;
-    let Some(mount_nfs) = nfs::serve(&inner.hosts[0], &lab.folder) else { return };
-    let config = Config { mount_nfs, ..lab.hosts[0].config.clone() };
+    let Some(server) = nfs::serve(&inner.hosts[0], &lab.folder) else { return };
+    let config = Config { mount_nfs: server.mount.clone(), ..lab.hosts[0].config.clone() };
     let mounts = config.mounts.clone();
     let driver = Kvm::open(config).await.unwrap();
     let refused = PrimaryStorage::connect(&*driver, POOL, "nfs://127.0.0.1/nothing/here").await;
