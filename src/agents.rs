@@ -7,6 +7,7 @@ use stratus_agent::{Admission, Atlas, Authority, Gate, Guest, Hello, Hub, Issued
 use stratus_drivers::{NetworkSpec, NicSpec, Secret, VmSpec};
 use stratus_engine::Engine;
 use stratus_engine::agent::AgentHello;
+use stratus_engine::image_store::FILE;
 use stratus_model::{Micros, Result};
 use stratus_store::{Host, ImageStore, Query, StoragePool, Vm, Volume};
 
@@ -29,7 +30,7 @@ pub async fn open(engine: &Arc<Engine>, hub: &Arc<Hub>) -> anyhow::Result<Arc<Au
     let make = || Authority::make(SystemTime::now()).map_err(stratus_model::Error::internal);
     let (certificate, key) = engine.agent_authority(make).await?;
     let authority = Arc::new(Authority::open(&certificate, &key)?);
-    hub.certified_by(&authority.fingerprint());
+    hub.certified_by(&authority)?;
     hub.read_from(Books::of(engine));
     Ok(authority)
 }
@@ -119,7 +120,7 @@ impl Atlas for Books {
         read(async {
             let Some(row) = engine.db.find_one::<StoragePool>(Query::live().eq("uuid", pool)).await? else { return Ok(None) };
             let hosts = engine.pool_hosts(&row).await?;
-            Ok(Some(Place { url: row.url, hosts, details: Default::default() }))
+            Ok(Some(Place { url: row.url, hosts, ..Place::default() }))
         })
         .await
     }
@@ -133,7 +134,8 @@ impl Atlas for Books {
                 None => Vec::new(),
             };
             let details = engine.open_details(&row)?;
-            Ok(Some(Place { url: row.url, hosts, details }))
+            let served = row.provider == FILE;
+            Ok(Some(Place { url: row.url, hosts, details, served }))
         })
         .await
     }

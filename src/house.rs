@@ -43,6 +43,7 @@ impl House {
         };
         let name = server_name(&dir).context("cannot keep this server's name in the data directory")?;
         let hub = Hub::new(GRACE);
+        hub.named(&name);
         let drivers = drivers(&dir, &hub)?;
         let clock = Arc::new(SystemClock);
         let engine = Engine::open(EngineConfig::new(db, sealer, drivers, clock, name)).await?;
@@ -83,12 +84,12 @@ impl House {
 /// The drivers of this binary, under the hypervisor and provider names that stand in the database.
 fn drivers(dir: &DataDir, hub: &Arc<Hub>) -> Result<Registry> {
     let sim = stratus_sim::Sim::open(Some(dir.file("simulator.journal"))).context("cannot open the simulator's world")?;
-    let stores = ["NFS", "Swift", "Simulator"].iter();
+    let stores = ["NFS", "File", "Swift", "Simulator"].iter();
     let all = Registry::default().with_host("Simulator", sim.clone()).with_pool("Simulator", sim.clone());
     let all = all.with_store("S3", stratus_objects::Buckets::before(sim.clone()));
     let all = stores.fold(all, |all, name| all.with_store(name, sim.clone()));
     let all = all.with_agents(KVM, hub.clone()).with_host(KVM, hub.clone()).with_pool(KVM, hub.clone());
-    let all = all.with_store_for(KVM, "NFS", hub.clone());
+    let all = all.with_store_for(KVM, "NFS", hub.clone()).with_store_for(KVM, "File", hub.served());
     let services = ["VirtualRouter", "SecurityGroupProvider"].iter();
     Ok(services.fold(all, |all, name| all.with_network(name, sim.clone()).with_network_for(KVM, name, hub.clone())))
 }

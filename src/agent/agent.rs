@@ -5,6 +5,7 @@
 //! connection.
 use crate::ask::{Ask, Drivers};
 use crate::ca;
+use crate::errand::Lent;
 use crate::home::{Home, Identity};
 use crate::session::{Serve, Session};
 use crate::token::Token;
@@ -26,7 +27,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, ClientConfig};
 
 /// How long dialling and the greeting may take together.
-const DIAL: Duration = Duration::from_secs(20);
+pub(crate) const DIAL: Duration = Duration::from_secs(20);
 /// Pauses between attempts: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
@@ -96,7 +97,8 @@ impl Agent {
             BTreeSet::new()
         });
         let (home, networks) = (self.home.clone(), Mutex::new(networks));
-        let worker = Arc::new(Worker { drivers, home, networks, busy: Mutex::default() });
+        let (agent, lent) = (self.clone(), Arc::default());
+        let worker = Arc::new(Worker { agent, drivers, lent, home, networks, busy: Mutex::default() });
         let mut tasks = tokio::task::JoinSet::new();
         for server in self.config.servers.clone() {
             tasks.spawn(self.clone().serve(server, worker.clone()));
@@ -126,10 +128,15 @@ impl Agent {
         }
     }
 
+    /// TLS by which this agent knows its servers and they know it.
+    pub(crate) fn tls(&self) -> Result<ClientConfig, rustls::Error> {
+        let identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trust::known(&identity.authority, &identity.certificate, &identity.key)
+    }
+
     /// A connection in which the server has given us our seat, and whether our certificate grows old.
     async fn attach(&self, server: &str) -> Result<(TlsStream<TcpStream>, bool), String> {
-        let identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let tls = trust::known(&identity.authority, &identity.certificate, &identity.key).map_err(|e| e.to_string())?;
+        let tls = self.tls().map_err(|e| e.to_string())?;
         let mut tls = dial(server, tls).await.map_err(|e| e.to_string())?;
         // TLS 1.3 tells that our certificate is refused only with the first answer.
         let greeted = async {
@@ -162,7 +169,7 @@ impl Agent {
     }
 }
 
-async fn dial(server: &str, tls: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn dial(server: &str, tls: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
     let socket = TcpStream::connect(server).await?;
     let _ = socket.set_nodelay(true);
     let name = ServerName::try_from(ca::SERVER_NAME).map_err(io::Error::other)?;
@@ -170,7 +177,7 @@ async fn dial(server: &str, tls: ClientConfig) -> io::Result<TlsStream<TcpStream
 }
 
 /// An error of the connection as the operator needs to read it.
-fn explained(e: &io::Error) -> String {
+pub(crate) fn explained(e: &io::Error) -> String {
     match e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(alert)) => {
             format!("the server does not take this agent's certificate ({alert:?}): was its host removed, or is it another cloud's?")
@@ -217,8 +224,11 @@ async fn enrol_at(server: &str, token: &Token, request: &str) -> io::Result<Mess
 }
 
 /// Carries out calls on the drivers.
-struct Worker {
-    drivers: Drivers,
+pub(crate) struct Worker {
+    pub agent: Arc<Agent>,
+    pub drivers: Drivers,
+    /// What was fetched from stores that a server keeps.
+    pub lent: Arc<Lent>,
     home: Home,
     networks: Mutex<BTreeSet<String>>,
     /// One lock a thing that is worked on.
@@ -235,7 +245,7 @@ impl Worker {
         busy.entry(subject.to_owned()).or_default().clone()
     }
 
-    async fn carry_out(&self, ask: Ask) -> Result<Value, DriverError> {
+    pub(crate) async fn carry_out(&self, ask: Ask) -> Result<Value, DriverError> {
         let changed = match &ask {
             Ask::NetworkImplement { network } => Some((network.uuid.clone(), true)),
             Ask::NetworkShutdown { network } => Some((network.uuid.clone(), false)),
@@ -281,14 +291,17 @@ impl Serve for Worker {
                 session.stream(stream, Box::new(tokio::io::join(reader.body, tokio::io::sink())));
                 crate::ask::value(Ok((reader.bytes, reader.made_up)))
             }
-            ask => match ask.subject() {
-                Some(subject) => {
-                    let turn = self.turn(&subject);
-                    let _mine = turn.lock().await;
-                    self.carry_out(ask).await
+            ask => {
+                let turn = ask.subject().map(|subject| self.turn(&subject));
+                let _mine = match &turn {
+                    Some(turn) => Some(turn.lock().await),
+                    None => None,
+                };
+                match ask {
+                    Ask::Errand { ask, bring, send } => self.errand(session, *ask, bring, send).await,
+                    ask => self.carry_out(ask).await,
                 }
-                None => self.carry_out(ask).await,
-            },
+            }
         }
     }
 }

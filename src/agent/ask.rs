@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, IsoSpec, Network, NetworkSpec, NicRules, NicSpec, PrimaryStorage,
-    PublicSet, SecondaryStorage, Secret, StopMode, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, FetchSpec, GroupMembers, Host, IsoSpec, Network, NetworkSpec, NicRules, NicSpec, ObjectKind,
+    ObjectSpec, PrimaryStorage, PublicSet, SecondaryStorage, Secret, StopMode, VmSnapshotSpec, VmSpec,
 };
 
 /// The drivers of one agent.
@@ -30,8 +30,32 @@ impl Drivers {
     }
 }
 
+/// An object of a store that the server keeps, which a host may need for a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Parcel {
+    /// The store.
+    pub store: String,
+    /// The object.
+    pub what: ObjectSpec,
+    /// What a link to it is asked for with.
+    pub errand: u64,
+}
+
+/// An object that a host makes in a call, for a store that the server keeps.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// The store.
+    pub store: String,
+    /// The object's name.
+    pub object: String,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// What a link to it is asked for with.
+    pub errand: u64,
+}
+
 /// What one end asks of the other. `Debug` is left out: one of them holds a password.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is the method of a driver's trait with its arguments")]
 pub enum Ask {
     HostConnect {
@@ -212,6 +236,10 @@ pub enum Ask {
         pool: String,
         template: String,
     },
+    PoolEvict {
+        pool: String,
+        template: String,
+    },
     StoreConnect {
         store: String,
         url: String,
@@ -261,6 +289,16 @@ pub enum Ask {
         store: String,
         object: String,
     },
+    /// Another question, with what the host may have to fetch for it from stores that the server keeps, and what it is to bring there.
+    Errand {
+        ask: Box<Ask>,
+        bring: Vec<Parcel>,
+        send: Option<Dispatch>,
+    },
+    /// An agent's question: a link for an errand that it is on; the answer is a path and query at the door that it is connected to.
+    Link {
+        errand: u64,
+    },
     /// An agent's question: a fresh certificate for a new key; the answer is the certificate in PEM.
     Renew {
         request: String,
@@ -278,7 +316,7 @@ impl Ask {
     /// How long the asker waits for an answer.
     pub fn deadline(&self) -> Duration {
         match self {
-            Self::ObjectFetch { .. } | Self::ObjectCopy { .. } | Self::VmMigrateDisks { .. } => FETCH,
+            Self::ObjectFetch { .. } | Self::ObjectCopy { .. } | Self::VmMigrateDisks { .. } | Self::Errand { .. } => FETCH,
             Self::VmStart { .. }
             | Self::VmStop { .. }
             | Self::VmReboot { .. }
@@ -294,6 +332,7 @@ impl Ask {
             | Self::DiskSnapshot { .. }
             | Self::DiskFromSnapshot { .. }
             | Self::PoolPreload { .. }
+            | Self::PoolEvict { .. }
             | Self::ObjectDuplicate { .. }
             | Self::ObjectStage { .. }
             | Self::ObjectSettle { .. }
@@ -306,6 +345,7 @@ impl Ask {
     /// one half-way; none for what only looks.
     pub fn subject(&self) -> Option<String> {
         Some(match self {
+            Self::Errand { ask, .. } => return ask.subject(),
             Self::VmStart { vm, .. }
             | Self::VmMigrate { vm, .. }
             | Self::VmMigrateDisks { vm, .. }
@@ -346,6 +386,17 @@ impl Ask {
             Self::MembersApply { members, .. } => format!("members {}", members.group),
             _ => return None,
         })
+    }
+
+    /// Whether what it needs of a store has to be there before it is tried: a file that is there by chance may be going. Others are
+    /// tried without, because a pool may have had the bytes before.
+    pub fn needs_first(&self) -> bool {
+        matches!(self, Self::VmStart { .. } | Self::IsoChange { .. } | Self::VmRevert { .. }) || self.arrives_later()
+    }
+
+    /// Whether what it needs is taken up only some time after its answer: a VM that is about to come here.
+    pub fn arrives_later(&self) -> bool {
+        matches!(self, Self::VmMigrate { .. } | Self::VmMigrateDisks { .. })
     }
 
     /// Carries out what a driver can.
@@ -393,6 +444,7 @@ impl Ask {
             Self::DiskSnapshot { disk, snapshot, store } => value(p.snapshot(&disk, &snapshot, &store).await),
             Self::DiskFromSnapshot { disk, snapshot, store } => value(p.create_from_snapshot(&disk, &snapshot, &store).await),
             Self::PoolPreload { pool, template } => value(p.preload(&pool, &template).await),
+            Self::PoolEvict { pool, template } => value(p.evict(&pool, &template).await),
             Self::StoreConnect { store, url, details } => {
                 let details = details.into_iter().map(|(name, text)| (name, Secret::new(text))).collect();
                 value(s.connect(&store, &url, &details).await)
@@ -406,9 +458,12 @@ impl Ask {
             Self::TemplateFromSnapshot { store, template, snapshot } => value(s.template_from_snapshot(&store, &template, &snapshot).await),
             Self::ObjectList { store } => value(s.list(&store).await),
             Self::ObjectDelete { store, object } => value(s.delete(&store, &object).await),
-            Self::Screen { .. } | Self::ObjectOpen { .. } | Self::Networks | Self::Renew { .. } => {
-                Err(DriverError::Unsupported("this is not for a driver".into()))
-            }
+            Self::Screen { .. }
+            | Self::ObjectOpen { .. }
+            | Self::Networks
+            | Self::Errand { .. }
+            | Self::Link { .. }
+            | Self::Renew { .. } => Err(DriverError::Unsupported("this is not for a driver".into())),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The server as its own certificate authority: it makes itself a certificate that agents know, and agents certificates that it knows.
 //! All servers of a farm share the authority, whose key stands sealed in the database.
+use crate::counter::ALPN;
+use crate::link::Links;
 use crate::token::fingerprint;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -32,7 +34,7 @@ const FOR_EVER: Duration = Duration::from_secs(50 * 365 * 86_400);
 pub struct CaError(String);
 
 impl CaError {
-    fn of(e: impl std::fmt::Display) -> Self {
+    pub(crate) fn of(e: impl std::fmt::Display) -> Self {
         Self(e.to_string())
     }
 }
@@ -99,6 +101,14 @@ impl Authority {
         &self.pem
     }
 
+    /// Links to images, signed with what comes of the authority's key: all servers of a farm have it, and nobody else.
+    ///
+    /// # Errors
+    /// The key is of no use for that.
+    pub fn links(&self) -> Done<Links> {
+        Links::of(&self.issuer.key().serialize_der())
+    }
+
     /// SHA-256 of the certificate: what a token pins.
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.der)
@@ -132,13 +142,16 @@ impl Authority {
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
         let clients = clients.allow_unauthenticated().build().map_err(CaError::of)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
             .map_err(CaError::of)?
             .with_client_cert_verifier(clients)
             // The authority's certificate goes along, for agents that know it by its fingerprint only.
             .with_single_cert(vec![own.der().clone(), self.der.clone()], key)
-            .map_err(CaError::of)
+            .map_err(CaError::of)?;
+        // An agent's own protocol asks for none.
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(config)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Place {
     pub hosts: Vec<String>,
     /// What else a store needs to be reached.
     pub details: StoreDetails,
+    /// The server itself keeps the store, and hosts reach it through the server.
+    pub served: bool,
 }
 
 /// A network or, in a basic zone, the part of it that is in one pod.

@@ -1,7 +1,9 @@
 //! The server's end: who is connected, and which of them a call is for.
 use crate::ask::Ask;
+use crate::ca::{Authority, CaError};
 use crate::gate::{Atlas, Blank, Place, Share};
 use crate::session::Session;
+use crate::shelves::{CACHE, Shelves};
 use crate::token::{Token, fingerprint};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,6 +24,7 @@ pub struct Hub {
     /// The fingerprint of the authority that tokens pin.
     authority: OnceLock<String>,
     pub(crate) state: Mutex<State>,
+    pub(crate) shelves: Shelves,
     /// Counts what a waiting call may have waited for.
     changed: watch::Sender<u64>,
     /// An agent has come.
@@ -101,6 +104,10 @@ impl State {
             What::Store => &mut self.stores,
         }
     }
+    /// Forgets for whom a store was meant that no host connects itself.
+    pub fn meant_for_nobody(&mut self, store: &str) {
+        self.meant.remove(store);
+    }
     fn live(&self, host: &str) -> Option<Arc<Session>> {
         self.seats.get(host).map(|seat| seat.session.clone()).filter(|s| !s.is_closed())
     }
@@ -115,7 +122,8 @@ impl Hub {
     pub fn new(grace: Duration) -> Arc<Self> {
         let changed = watch::channel(0).0;
         let (atlas, authority, arrival) = (OnceLock::new(), OnceLock::new(), tokio::sync::Notify::new());
-        Arc::new(Self { grace, born: Instant::now(), atlas, authority, state: Mutex::default(), changed, arrival })
+        let (state, shelves) = (Mutex::default(), Shelves::default());
+        Arc::new(Self { grace, born: Instant::now(), atlas, authority, state, shelves, changed, arrival })
     }
 
     /// Gives the hub its books, once.
@@ -124,10 +132,15 @@ impl Hub {
         let _ = self.atlas.set(atlas);
     }
 
-    /// Tells which authority agents are to know, once.
-    pub fn certified_by(&self, authority: &str) {
+    /// Tells which authority agents are to know, once; links to images are signed with what comes of it.
+    ///
+    /// # Errors
+    /// The authority's key is of no use for that.
+    pub fn certified_by(&self, authority: &Authority) -> Result<(), CaError> {
         // As above.
-        let _ = self.authority.set(authority.to_owned());
+        let _ = self.authority.set(authority.fingerprint());
+        self.shelves.sign_with(authority.links()?);
+        Ok(())
     }
 
     pub(crate) fn atlas(&self) -> Arc<dyn Atlas> {
@@ -221,7 +234,7 @@ impl Hub {
                 None => state.seats.keys().cloned().collect(),
             }
         };
-        let place = Place { url: url.to_owned(), hosts, details: details.clone() };
+        let place = Place { url: url.to_owned(), hosts, details: details.clone(), served: false };
         let mut outcome = Err(DriverError::Unreachable(format!("every host that could reach the {}", what.word())));
         for host in &place.hosts {
             let Ok(session) = self.session(host) else { continue };
@@ -257,6 +270,8 @@ impl Hub {
         }
         let place = match what {
             What::Pool => self.atlas().pool(id).await,
+            // One that cannot be opened now is a host's to have all the same.
+            What::Store if !matches!(self.shelf(id).await, Ok(None)) => Some(Place { url: CACHE.to_owned(), ..Place::default() }),
             What::Store => self.atlas().store(id).await,
         };
         let reach = Reach::of(place?);
@@ -266,7 +281,7 @@ impl Hub {
     /// Sees that a host reaches a pool or store. One that nobody knows is the driver's to refuse.
     pub(crate) async fn ensure(&self, what: What, id: &str, host: &str, session: &Session) -> Result<(), DriverError> {
         let Some(reach) = self.reach(what, id).await.filter(|r| !r.ready.contains(host)) else { return Ok(()) };
-        let place = Place { url: reach.url, details: reach.details, hosts: vec![host.to_owned()] };
+        let place = Place { url: reach.url, details: reach.details, hosts: vec![host.to_owned()], served: false };
         session.ask::<StorageUse>(what.ask(id, &place)).await?;
         self.reached(what, id, &place, host);
         Ok(())

@@ -13,6 +13,8 @@
 //! - **A lost answer is `Unreachable`**, never a success or a failure. Every call may come twice, and the agent lets two calls on one
 //!   thing happen one after the other, so asking again is always right. Calls wait some seconds for an agent that has just gone, so
 //!   that a restart of either end is a pause.
+//! - **Images of stores that the server keeps** (`shelves.rs`) go over connections of their own at the same door, by HTTP under signed
+//!   links (`counter.rs`, `link.rs`), before or after the call that needs or makes them (`errand.rs`).
 //! - **Nothing here stops a VM** but a call that says so: an agent that starts, ends or loses its servers leaves VMs alone.
 //!
 //! Left out: what the report of a host means for the VMs in the database (the engine's reconciler), and who is asked for what in a
@@ -21,22 +23,28 @@
 mod agent;
 mod ask;
 mod ca;
+mod counter;
+mod errand;
 mod gate;
 mod home;
 mod homes;
 mod hub;
+mod link;
 mod listen;
 mod remote;
 mod session;
+mod shelves;
 mod token;
 mod trust;
 mod wire;
 
 pub use agent::{Agent, AgentConfig, AgentError};
-pub use ask::{Ask, Drivers};
+pub use ask::{Ask, Dispatch, Drivers, Parcel};
 pub use ca::{Authority, CaError, GOOD_FOR, Issued, RENEW, request};
 pub use gate::{Admission, Atlas, Blank, Gate, Guest, NetworkBooks, Place, Share};
 pub use hub::{GRACE, Hub};
+pub use link::{Grant, LIFE, Links, Way};
 pub use listen::Door;
+pub use shelves::Served;
 pub use token::{Token, fingerprint};
 pub use wire::{Hello, PROTOCOL};

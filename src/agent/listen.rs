@@ -1,6 +1,7 @@
 //! The door for agents: TLS, the greeting, and the seat.
 use crate::ask::Ask;
 use crate::ca::{Authority, GOOD_FOR};
+use crate::counter;
 use crate::gate::Gate;
 use crate::hub::{Hub, Seat};
 use crate::session::{Serve, Session};
@@ -41,17 +42,22 @@ impl Door {
     /// Serves agents until the task is aborted; connections end with the hub's sessions.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<(), crate::ca::CaError> {
         let acceptor = TlsAcceptor::from(Arc::new(self.authority.server_config(SystemTime::now())?));
-        let greetings = Arc::new(Semaphore::new(GREETINGS));
+        let (greetings, images) = (Arc::new(Semaphore::new(GREETINGS)), Arc::new(Semaphore::new(counter::CONNECTIONS)));
         loop {
             let Ok(slot) = greetings.clone().acquire_owned().await else { return Ok(()) };
             match listener.accept().await {
                 Ok((socket, peer)) => {
-                    let (door, acceptor) = (self.clone(), acceptor.clone());
+                    let (door, acceptor, images) = (self.clone(), acceptor.clone(), images.clone());
                     tokio::spawn(async move {
-                        let seat = tokio::time::timeout(GREETING, door.greet(acceptor, socket, peer)).await;
+                        let greeted = tokio::time::timeout(GREETING, door.greet(acceptor, socket, peer)).await;
                         drop(slot);
-                        if let Ok(Some(seated)) = seat {
-                            door.keep(seated).await;
+                        match greeted {
+                            Ok(Some(Greeted::Seated(seated))) => door.keep(*seated).await,
+                            Ok(Some(Greeted::Images(tls))) => {
+                                let Ok(_slot) = images.try_acquire() else { return };
+                                counter::serve(door.hub.clone(), door.gate.clone(), *tls, peer).await;
+                            }
+                            _ => {}
                         }
                     });
                 }
@@ -63,8 +69,8 @@ impl Door {
         }
     }
 
-    /// From the first byte to a seat; none when there is none to keep.
-    async fn greet(&self, acceptor: TlsAcceptor, socket: TcpStream, peer: SocketAddr) -> Option<Seated> {
+    /// From the first byte to a seat, or to what else is wanted here; none when there is nothing to keep.
+    async fn greet(&self, acceptor: TlsAcceptor, socket: TcpStream, peer: SocketAddr) -> Option<Greeted> {
         let _ = socket.set_nodelay(true);
         let mut tls = match acceptor.accept(socket).await {
             Ok(tls) => tls,
@@ -73,6 +79,9 @@ impl Door {
                 return None;
             }
         };
+        if tls.get_ref().1.alpn_protocol() == Some(counter::ALPN) {
+            return Some(Greeted::Images(Box::new(tls)));
+        }
         let message = match wire::read_message(&mut tls).await {
             Ok(message) => message,
             Err(e) => {
@@ -94,7 +103,7 @@ impl Door {
             _ => Err("this is no greeting".to_owned()),
         };
         match outcome {
-            Ok((hello, welcome)) => self.seat(tls, peer.ip(), hello, welcome).await,
+            Ok((hello, welcome)) => self.seat(tls, peer.ip(), hello, welcome).await.map(|seated| Greeted::Seated(Box::new(seated))),
             Err(why) => {
                 self.send_away(&mut tls, peer.ip(), why).await;
                 None
@@ -152,7 +161,12 @@ impl Door {
             break;
         }
         wire::write_message(&mut tls, Message::Welcome(welcome)).await.ok()?;
-        let server = Arc::new(Server { authority: self.authority.clone(), gate: self.gate.clone(), identity: identity.clone() });
+        let server = Arc::new(Server {
+            hub: self.hub.clone(),
+            authority: self.authority.clone(),
+            gate: self.gate.clone(),
+            identity: identity.clone(),
+        });
         let (session, run) = Session::start(&format!("the agent of host {identity}"), tls, server);
         self.hub.seated(&identity, Seat { session: session.clone(), boot: hello.boot.clone(), from });
         Some(Seated { identity, hello, from, session, run: Box::pin(run) })
@@ -192,6 +206,14 @@ impl Door {
     }
 }
 
+/// Who came.
+enum Greeted {
+    /// An agent, which stays.
+    Seated(Box<Seated>),
+    /// One on an errand.
+    Images(Box<TlsStream<TcpStream>>),
+}
+
 /// An agent in its seat.
 struct Seated {
     identity: String,
@@ -203,6 +225,7 @@ struct Seated {
 
 /// What an agent may ask.
 struct Server {
+    hub: Arc<Hub>,
     authority: Arc<Authority>,
     gate: Arc<dyn Gate>,
     identity: String,
@@ -211,7 +234,11 @@ struct Server {
 #[async_trait]
 impl Serve for Server {
     async fn serve(&self, _: &Arc<Session>, ask: Ask) -> Result<Value, DriverError> {
-        let Ask::Renew { request } = ask else { return Err(DriverError::Unsupported("an agent may ask for a certificate only".into())) };
+        let request = match ask {
+            Ask::Renew { request } => request,
+            Ask::Link { errand } => return crate::ask::value(self.hub.shelves.link(errand, &self.identity)),
+            _ => return Err(DriverError::Unsupported("an agent may ask for a certificate and for links only".into())),
+        };
         let issued = self.authority.sign(&request, &self.identity, SystemTime::now(), GOOD_FOR);
         let issued = issued.map_err(|e| DriverError::Failed(e.to_string()))?;
         self.gate.renewed(&self.identity, &issued).await.map_err(DriverError::Failed)?;

@@ -24,15 +24,12 @@ type Done<T = ()> = Result<T, DriverError>;
 const PIPE: usize = 64 << 10;
 
 impl Hub {
-    /// Sees that a host reaches what a VM needs.
+    /// Sees that a host reaches the pools of a VM.
     async fn furnish(&self, host: &str, session: &Session, vm: &VmSpec) -> Done {
         for disk in &vm.disks {
             self.ensure(What::Pool, &disk.pool, host, session).await?;
         }
-        match &vm.iso {
-            Some(iso) => self.ensure(What::Store, &iso.store, host, session).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Makes ready the host that a VM moves to. One that is not here is the driver's to refuse.
@@ -46,16 +43,6 @@ impl Hub {
     async fn at_disk(&self, disk: &DiskRef) -> Done<(String, Arc<Session>)> {
         let holder = self.atlas().holder(&disk.pool, &disk.path).await;
         self.at(What::Pool, &disk.pool, &disk.path, holder).await
-    }
-
-    /// Sees that a host reaches the stores of which one has the template that it is about to need. That another one is away is not
-    /// this template's trouble.
-    async fn reach_stores(&self, host: &str, session: &Session) {
-        for store in self.atlas().stores_of(host).await {
-            if let Err(e) = self.ensure(What::Store, &store, host, session).await {
-                tracing::warn!(host, store, error = %e, "a host does not reach an image store");
-            }
-        }
     }
 
     async fn at_store(&self, store: &str, object: &str) -> Done<Arc<Session>> {
@@ -109,7 +96,7 @@ impl Host for Hub {
     async fn start(&self, host: &str, vm: &VmSpec) -> Done<VmReport> {
         let session = self.seat(host).await?;
         self.furnish(host, &session, vm).await?;
-        session.ask(Ask::VmStart { host: host.into(), vm: vm.clone() }).await
+        self.ask_with_iso(host, &session, vm.iso.as_ref(), Ask::VmStart { host: host.into(), vm: vm.clone() }).await
     }
     async fn stop(&self, host: &str, vm: &str, mode: StopMode) -> Done {
         self.on(host, Ask::VmStop { host: host.into(), vm: vm.into(), mode }).await
@@ -122,7 +109,8 @@ impl Host for Hub {
         self.make_way(to, vm).await?;
         // The host that it goes to hears of it first and makes wires ready; the one that it comes from moves it.
         if let Ok(target) = self.session(to) {
-            target.ask::<VmReport>(Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() }).await?;
+            let ask = Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() };
+            self.ask_with_iso::<VmReport>(to, &target, vm.iso.as_ref(), ask).await?;
         }
         session.ask(Ask::VmMigrate { from: from.into(), to: to.into(), vm: vm.clone() }).await
     }
@@ -132,7 +120,7 @@ impl Host for Hub {
         let ask = || Ask::VmMigrateDisks { from: from.into(), to: to.into(), vm: vm.clone(), disks: disks.to_vec() };
         // As above.
         if let (Ok(target), true) = (self.session(to), from != to) {
-            target.ask::<VmReport>(ask()).await?;
+            self.ask_with_iso::<VmReport>(to, &target, vm.iso.as_ref(), ask()).await?;
         }
         session.ask(ask()).await
     }
@@ -147,10 +135,7 @@ impl Host for Hub {
     }
     async fn change_iso(&self, host: &str, vm: &str, iso: Option<&IsoSpec>) -> Done {
         let session = self.seat(host).await?;
-        if let Some(iso) = iso {
-            self.ensure(What::Store, &iso.store, host, &session).await?;
-        }
-        session.ask(Ask::IsoChange { host: host.into(), vm: vm.into(), iso: iso.cloned() }).await
+        self.ask_with_iso(host, &session, iso, Ask::IsoChange { host: host.into(), vm: vm.into(), iso: iso.cloned() }).await
     }
     async fn keep(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
         let session = self.seat(host).await?;
@@ -160,7 +145,8 @@ impl Host for Hub {
     async fn revert(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
         let session = self.seat(host).await?;
         self.furnish(host, &session, vm).await?;
-        session.ask(Ask::VmRevert { host: host.into(), vm: vm.clone(), snapshot: snapshot.clone() }).await
+        let ask = Ask::VmRevert { host: host.into(), vm: vm.clone(), snapshot: snapshot.clone() };
+        self.ask_with_iso(host, &session, vm.iso.as_ref(), ask).await
     }
     async fn forget(&self, host: &str, vm: &VmSpec, snapshot: &VmSnapshotSpec) -> Done {
         self.on(host, Ask::VmForget { host: host.into(), vm: vm.clone(), snapshot: snapshot.clone() }).await
@@ -275,13 +261,16 @@ impl PrimaryStorage for Hub {
     }
     async fn create_from_template(&self, disk: &DiskRef, template: &str) -> Done {
         let (host, session) = self.at_disk(disk).await?;
-        self.reach_stores(&host, &session).await;
-        session.ask(Ask::DiskFromTemplate { disk: disk.clone(), template: template.into() }).await
+        let ask = Ask::DiskFromTemplate { disk: disk.clone(), template: template.into() };
+        self.ask_with_template(&host, &session, template, ask).await
     }
     async fn preload(&self, pool: &str, template: &str) -> Done {
         let (host, session) = self.at(What::Pool, pool, template, None).await?;
-        self.reach_stores(&host, &session).await;
-        session.ask(Ask::PoolPreload { pool: pool.into(), template: template.into() }).await
+        self.ask_with_template(&host, &session, template, Ask::PoolPreload { pool: pool.into(), template: template.into() }).await
+    }
+    async fn evict(&self, pool: &str, template: &str) -> Done {
+        let (_, session) = self.at(What::Pool, pool, template, None).await?;
+        session.ask(Ask::PoolEvict { pool: pool.into(), template: template.into() }).await
     }
     async fn delete(&self, disk: &DiskRef) -> Done {
         self.at_disk(disk).await?.1.ask(Ask::DiskDelete { disk: disk.clone() }).await
@@ -294,13 +283,12 @@ impl PrimaryStorage for Hub {
     }
     async fn snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
         let (host, session) = self.at_disk(disk).await?;
-        self.ensure(What::Store, store, &host, &session).await?;
-        session.ask(Ask::DiskSnapshot { disk: disk.clone(), snapshot: snapshot.into(), store: store.into() }).await
+        self.snapshot_to((&host, &session), disk, snapshot, store).await
     }
     async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done {
         let (host, session) = self.at_disk(disk).await?;
-        self.ensure(What::Store, store, &host, &session).await?;
-        session.ask(Ask::DiskFromSnapshot { disk: disk.clone(), snapshot: snapshot.into(), store: store.into() }).await
+        let ask = Ask::DiskFromSnapshot { disk: disk.clone(), snapshot: snapshot.into(), store: store.into() };
+        self.ask_with_object(&host, &session, (store, snapshot), ask).await
     }
 }
 

@@ -97,6 +97,17 @@ impl Session {
         self.closed.send_replace(true);
     }
 
+    /// Who is at the other end; for an agent, the address of the server.
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) {
+        // The sender lives as long as we do.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
     /// Whether it has ended.
     pub fn is_closed(&self) -> bool {
         *self.closed.borrow()

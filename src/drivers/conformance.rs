@@ -7,7 +7,7 @@ use crate::{
     DiskRef, DiskSpec, DriverError, Fate, GroupMembers, Host, Network, NetworkSpec, NicRules, NicSpec, PowerState, PrimaryStorage,
     StopMode, VmSpec,
 };
-use crate::{FetchSpec, ObjectKind, StoreDetails};
+use crate::{FetchSpec, ObjectKind, ObjectSpec, StoreDetails};
 use crate::{GroupRule, IsoSpec, PortRule, PublicAddress, PublicSet, SecondaryStorage, Secret, StaticNat, TemplateFacts, VmSnapshotSpec};
 use std::fmt::Debug;
 use tokio::io::AsyncReadExt;
@@ -428,6 +428,7 @@ pub async fn store_conformance(driver: &dyn SecondaryStorage, case: &StorageCase
     let bad = FetchSpec { url: "no url at all".to_owned(), ..case.template("conformance-bad") };
     assert!(driver.fetch(store, &bad).await.is_err(), "fetch from what is no URL: has to fail");
     store_reads(driver, store, template).await;
+    store_receives(driver, store, template, &facts).await;
     for name in [template, "conformance-twin", NOBODY] {
         ok("delete", driver.delete(store, name).await);
         ok("delete of what is gone", driver.delete(store, name).await);
@@ -470,6 +471,28 @@ async fn store_reads(driver: &dyn SecondaryStorage, store: &str, object: &str) {
     ok("progress when nothing is under way", driver.progress(store, object).await);
     ok("stage", driver.stage(store, object).await);
     ok("settle", driver.settle(store, object).await);
+}
+
+/// An object whose bytes come along is whole or not there, where the store takes any in.
+async fn store_receives(driver: &dyn SecondaryStorage, store: &str, object: &str, facts: &TemplateFacts) {
+    let reader = ok("open", driver.open(store, object).await);
+    let made_up = reader.made_up;
+    let spec = |name: &str| ObjectSpec { object: name.to_owned(), kind: ObjectKind::Template, facts: facts.clone(), made_up };
+    let taken = match driver.receive(store, &spec("conformance-taken"), reader.body).await {
+        Err(DriverError::Unsupported(_)) => return,
+        other => ok("receive", other),
+    };
+    assert_eq!(taken, *facts, "receive: the facts are those of the object that it was");
+    let again = driver.receive(store, &spec("conformance-taken"), Box::pin(tokio::io::empty())).await;
+    assert_eq!(ok("receive again, without bytes", again), *facts, "receive again: the facts are the same");
+    unreachable("receive on a store that was never added", driver.receive(NOBODY, &spec("late"), Box::pin(tokio::io::empty())).await);
+    if !made_up {
+        let cut = ok("open", driver.open(store, object).await).body.take(facts.physical_bytes - 1);
+        assert!(driver.receive(store, &spec("conformance-cut"), Box::pin(cut)).await.is_err(), "receive of what breaks off: has to fail");
+        missing("reading what broke off", driver.open(store, "conformance-cut").await.map(|reader| reader.bytes));
+    }
+    store_reads(driver, store, "conformance-taken").await;
+    ok("delete of what was taken in", driver.delete(store, "conformance-taken").await);
 }
 
 /// The contract of [`Network`]. Leaves the network down.

@@ -30,5 +30,6 @@ pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortR
 pub use registry::Registry;
 pub use secret::Secret;
 pub use storage::{
-    DiskRef, FetchSpec, ObjectKind, ObjectReader, PrimaryStorage, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts,
+    DiskRef, FetchSpec, ObjectBody, ObjectKind, ObjectReader, ObjectSpec, PrimaryStorage, SecondaryStorage, StorageUse, StoreDetails,
+    TemplateFacts,
 };

@@ -71,10 +71,26 @@ pub struct ObjectReader {
     /// How many there are.
     pub bytes: u64,
     /// They themselves.
-    pub body: Pin<Box<dyn AsyncRead + Send>>,
+    pub body: ObjectBody,
     /// They stand for bytes that never were: a simulated image.
     pub made_up: bool,
 }
+
+/// An object that comes from another place of the cloud, as that place knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectSpec {
+    /// Its name on the store.
+    pub object: String,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// What its bytes have to agree with: so many, with this checksum of SHA-256.
+    pub facts: TemplateFacts,
+    /// It has no bytes, a simulator made it up.
+    pub made_up: bool,
+}
+
+/// An object's bytes on their way in.
+pub type ObjectBody = Pin<Box<dyn AsyncRead + Send>>;
 
 /// What else a provider needs to reach a store: names as `addImageStore` takes them (`accesskey`, `bucket` …).
 pub type StoreDetails = BTreeMap<String, Secret>;
@@ -139,6 +155,12 @@ pub trait SecondaryStorage: Send + Sync {
     async fn open(&self, store: &str, object: &str) -> Result<ObjectReader, DriverError> {
         let _ = store;
         Err(DriverError::Unsupported(format!("reading {object}")))
+    }
+    /// Takes an object in whose bytes come along. It is there when this answers, and nothing of it otherwise; one that is there already
+    /// stays, and its bytes need not be read.
+    async fn receive(&self, store: &str, what: &ObjectSpec, body: ObjectBody) -> Result<TemplateFacts, DriverError> {
+        let _ = (store, body);
+        Err(DriverError::Unsupported(format!("taking in {}", what.object)))
     }
     /// Brings an object to where pools can read it, for stores that hosts do not see themselves. Pools ask for what they miss.
     async fn stage(&self, store: &str, object: &str) -> Result<(), DriverError> {

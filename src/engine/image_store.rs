@@ -8,9 +8,13 @@ use stratus_model::{Error, Kind, Result};
 use stratus_store::{ImageStore, Query, Template, TemplateStore, Tx, Zone};
 use uuid::Uuid;
 
+/// The provider of stores that the server keeps in a folder of its own machine, where real hosts reach them through the server.
+pub const FILE: &str = "File";
+
 /// Providers of image stores and how far one of theirs reaches. Which of them work here is what drivers there are.
-const PROVIDERS: [(&str, &str); 6] = [
+const PROVIDERS: [(&str, &str); 7] = [
     ("NFS", "ZONE"),
+    (FILE, "ZONE"),
     ("SMB", "ZONE"),
     ("CloudStack ImageStore Provider", "ZONE"),
     ("Simulator", "ZONE"),
@@ -58,6 +62,18 @@ pub struct ImageStoreFilter {
     pub page: (i64, i64),
 }
 
+/// The URL of a folder of the server's: `file:///srv/images`.
+fn folder(text: &str) -> Result<Location> {
+    let mut a = Location::parse(text)?;
+    let plain = a.path.split('/').skip(1).all(|part| !matches!(part, "" | "."));
+    let here = matches!(a.host.as_str(), "" | "localhost") && a.port.is_none() && a.query.is_none();
+    if a.scheme != "file" || !here || a.path.is_empty() || !plain {
+        return Err(Error::invalid("url", format!("'{text}' has to name a folder of the server, as file:///srv/images does")));
+    }
+    a.host = String::new();
+    Ok(a)
+}
+
 /// A detail that nobody is shown.
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
@@ -85,7 +101,8 @@ impl Engine {
             ("REGION", Some(_)) => return Err(Error::invalid("zoneid", format!("a store of {given} serves every zone: leave it out"))),
             _ => {}
         }
-        let address = ask.url.as_deref().map(Location::of_host).transpose()?;
+        let is_folder = known.is_some_and(|(p, _)| *p == FILE);
+        let address = ask.url.as_deref().map(if is_folder { folder } else { Location::of_host }).transpose()?;
         if let Some(a) = &address
             && a.scheme == "nfs"
             && a.path.is_empty()
@@ -140,10 +157,10 @@ impl Engine {
     /// Makes contact with every image store after a start; drivers keep no keys. What does not answer is logged: it may come later.
     pub async fn image_stores_connect(&self) -> Result<()> {
         for store in self.db.find::<ImageStore>(Query::live()).await? {
-            // One of real hosts is connected by each of them when its agent comes.
+            // One that real hosts reach themselves is connected by each of them when its agent comes.
             let hypervisor = self.zone_hypervisor(store.zone_id.unwrap_or(0)).await?.unwrap_or_default();
             let Some(driver) = self.drivers.store_for(&hypervisor, &store.provider) else { continue };
-            if self.drivers.agents(&hypervisor).is_some() {
+            if self.drivers.agents(&hypervisor).is_some() && store.provider != FILE {
                 continue;
             }
             if let Err(e) = driver.connect(&store.uuid, &store.url, &self.open_details(&store)?).await {
@@ -251,4 +268,20 @@ async fn insert(tx: &mut Tx, call: &Call, mut store: ImageStore) -> Result<Image
     }
     call.log(tx, Topic::of_caller(call, Kind::ImageStore, store.id), format!("image store {} added", store.name)).await?;
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_files_is_a_folder_of_the_server() {
+        for url in ["file:///srv/images", "file://localhost/srv/images", "FILE:///srv/images/"] {
+            assert_eq!(folder(url).expect("a folder").to_string(), "file:///srv/images");
+        }
+        let others = ["file://host/srv", "file:///", "file://", "file:///a/../b", "file:///a//b", "file:///a/./b", "file:///a?x=1"];
+        for url in others.iter().chain(&["nfs://filer/export", "/srv/images", "file://localhost:1/a", "file:///a b"]) {
+            assert!(matches!(folder(url), Err(Error::Invalid { .. })), "{url}");
+        }
+    }
 }

@@ -419,6 +419,10 @@ impl Engine {
             }
         }
         self.template_evict(&template, zone).await?;
+        // Hosts do not see what the server's own stores have.
+        if !template.is_iso && stores.values().any(|s| s.provider == crate::image_store::FILE) {
+            self.template_unneeded(template.id, zone, None).await?;
+        }
         let call = call.clone();
         self.db.write(move |tx| Box::pin(async move { forget(tx, &call, template, going).await })).await
     }

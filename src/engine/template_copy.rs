@@ -144,6 +144,28 @@ impl Engine {
         Ok(())
     }
 
+    /// The same on pools of hosts with agents, which make their copies themselves when a disk needs one. `left`: the driver and pool of a
+    /// disk that has just gone; else every such pool of the zone. Disks that lean on a copy keep it.
+    pub(crate) async fn template_unneeded(&self, template: i64, zone: Option<i64>, left: Option<&StoragePool>) -> Result<()> {
+        let on = Query::live().eq("template_id", template).eq_opt("zone_id", zone).eq("state", DOWNLOADED);
+        if left.is_some() && self.db.count::<TemplateStore>(on).await? > 0 {
+            return Ok(());
+        }
+        let pools = match left {
+            Some(pool) => vec![pool.clone()],
+            None => self.db.find::<StoragePool>(Query::live().eq_opt("zone_id", zone).eq("state", "Up")).await?,
+        };
+        let template = self.db.must::<Template>(template).await?;
+        for pool in pools {
+            let hypervisor = self.pool_hypervisor(&pool).await?;
+            let (Some(_), Some(driver)) = (self.drivers.agents(&hypervisor), self.drivers.pool(&hypervisor)) else { continue };
+            if let Err(e) = driver.evict(&pool.uuid, &template.uuid).await {
+                tracing::warn!(pool = pool.uuid, template = template.uuid, error = %e, "a template's copy stays on its pool");
+            }
+        }
+        Ok(())
+    }
+
     /// The hypervisor that a pool is for: its own, or that of its cluster.
     async fn pool_hypervisor(&self, pool: &StoragePool) -> Result<String> {
         if let Some(own) = &pool.hypervisor {

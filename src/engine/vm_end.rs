@@ -5,7 +5,7 @@ use crate::{Call, Engine, saga};
 use serde::{Deserialize, Serialize};
 use stratus_drivers::StopMode;
 use stratus_model::{Error, Kind, Limit, Result, VmEvent, VmState};
-use stratus_store::{Job, Nic, Query, SnapshotPolicy, Value, Vm, Volume};
+use stratus_store::{Job, Nic, Query, SnapshotPolicy, StoragePool, Value, Vm, Volume};
 
 static EXPUNGE_VM: Saga<ExpungeVm> =
     saga!("vm-expunge": begin, release_nics, release_addresses, end_snapshots, delete_root_disk, detach_data_disks, leave, settle);
@@ -150,11 +150,22 @@ async fn settle(call: &Call, plan: &mut ExpungeVm) -> Result<()> {
 }
 
 impl Engine {
+    /// Has a pool's copy of a volume's template go with the volume's disk, if nothing else needs it.
+    pub(crate) async fn volume_left(&self, volume: &Volume, pool: i64) -> Result<()> {
+        let Some(template) = volume.template_id.filter(|_| volume.hypervisor.as_deref().is_some_and(|h| self.drivers.agents(h).is_some()))
+        else {
+            return Ok(());
+        };
+        let pool = self.db.must::<StoragePool>(pool).await?;
+        self.template_unneeded(template, Some(volume.zone_id), Some(&pool)).await
+    }
+
     /// Deletes a volume's bytes, its place and its row.
     pub(crate) async fn volume_erase(&self, call: &Call, volume: Volume) -> Result<()> {
-        if volume.pool_id.is_some() {
+        if let Some(pool) = volume.pool_id {
             let (driver, disk) = self.volume_driver(&volume).await?;
             driver.delete(&disk).await.map_err(crate::vm_start::from_driver)?;
+            self.volume_left(&volume, pool).await?;
         }
         self.upload_forget(call, &volume).await?;
         let inner = call.clone();

@@ -243,8 +243,10 @@ async fn switch(call: &Call, plan: &mut Relocate) -> Result<()> {
 async fn clean(call: &Call, plan: &mut Relocate) -> Result<()> {
     let old = async {
         let Some((pool, path, bytes)) = &plan.from else { return Ok(()) };
-        let (driver, disk) = call.disk_at(pool.parse().map_err(Error::internal)?, path, *bytes).await?;
-        driver.delete(&disk).await.map_err(from_driver)
+        let pool = pool.parse().map_err(Error::internal)?;
+        let (driver, disk) = call.disk_at(pool, path, *bytes).await?;
+        driver.delete(&disk).await.map_err(from_driver)?;
+        call.volume_left(&call.db.must::<Volume>(plan.volume).await?, pool).await
     };
     if let Err(e) = old.await {
         tracing::warn!(volume = plan.volume, error = %stratus_model::in_full(&e), "the disk that a volume left behind was not deleted");

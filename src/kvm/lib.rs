@@ -25,6 +25,7 @@
 #![cfg(feature = "kvm")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
 
+mod cache;
 mod config;
 mod dnsmasq;
 mod domain;
@@ -35,7 +36,6 @@ mod flood;
 mod host;
 mod image;
 mod inside;
-mod keep;
 mod lease;
 mod libvirt;
 mod life;
@@ -59,13 +59,13 @@ mod xml;
 
 pub use config::{Accelerator, Config, Peer, Tunnel};
 
-use keep::Folder;
 use libvirt::{Conn, Libvirt, Problem};
 use run::Runner;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use stratus_drivers::DriverError;
+use stratus_files::keep::{self, Folder, Locks};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -80,6 +80,7 @@ pub struct Kvm {
     leases: lease::Leases,
     witness: witness::Witness,
     stores: secondary::Stores,
+    leaving: cache::Leaving,
     /// Read while something is being connected to a bridge, so that none goes meanwhile.
     wiring: tokio::sync::RwLock<()>,
     guarded: Mutex<BTreeSet<String>>,
@@ -136,6 +137,7 @@ impl Kvm {
             leases: lease::Leases::default(),
             witness: witness::Witness::default(),
             stores: secondary::Stores::default(),
+            leaving: cache::Leaving::default(),
             wiring: tokio::sync::RwLock::default(),
             guarded: Mutex::default(),
             figures: figures::Last::default(),
@@ -148,6 +150,7 @@ impl Kvm {
         });
         kvm.filters_restore().await?;
         kvm.networks_restore().await?;
+        kvm.caches_leave()?;
         tokio::spawn(life::watch(kvm.me.clone()));
         tokio::spawn(lease::keep(kvm.me.clone()));
         Ok(kvm)
@@ -196,29 +199,6 @@ impl Kvm {
 fn refusal(problem: Problem) -> DriverError {
     match problem {
         Problem::Lost(why) => DriverError::Unreachable(format!("libvirt of this host ({why})")),
-        refused @ Problem::Refused { .. } => DriverError::Failed(refused.to_string()),
-    }
-}
-
-/// One at a time, for each name.
-#[derive(Default)]
-struct Locks(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
-
-impl Locks {
-    /// Waits for whoever holds the name; it is held until the guard goes.
-    async fn hold(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            all.retain(|_, lock| lock.strong_count() > 0);
-            match all.get(name).and_then(Weak::upgrade) {
-                Some(lock) => lock,
-                None => {
-                    let lock = Arc::new(tokio::sync::Mutex::default());
-                    all.insert(name.to_owned(), Arc::downgrade(&lock));
-                    lock
-                }
-            }
-        };
-        lock.lock_owned().await
+        refused @ Problem::Refused { .. } => run::full_or_failed(refused.to_string()),
     }
 }

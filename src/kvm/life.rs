@@ -310,13 +310,17 @@ pub(crate) async fn watch(kvm: Weak<Kvm>) {
         if let Err(error) = kvm.arrivals().await {
             tracing::debug!(%error, "no look at arriving guests");
         }
-        if look.is_multiple_of(HALTS) {
-            if let Err(error) = kvm.go_on().await {
-                tracing::debug!(%error, "no look at halted guests");
-            }
-            if let Err(error) = kvm.rates_sweep().await {
-                tracing::debug!(%error, "no look at what ended guests left");
-            }
+        if !look.is_multiple_of(HALTS) {
+            continue;
+        }
+        if let Err(error) = kvm.go_on().await {
+            tracing::debug!(%error, "no look at halted guests");
+        }
+        if let Err(error) = kvm.rates_sweep().await {
+            tracing::debug!(%error, "no look at what ended guests left");
+        }
+        if let Err(error) = kvm.caches_sweep().await {
+            tracing::debug!(%error, "what lies in caches is not taken away yet");
         }
     }
 }

@@ -178,12 +178,11 @@ def furnish(cloud, folder, template):
     """Storage, an offering that fits the template, and the template."""
     cluster = cloud.list("listClusters", "cluster")[0]
     place = {"zoneid": cluster["zoneid"], "podid": cluster["podid"], "clusterid": cluster["id"]}
-    for name in ("pool", "store"):
-        os.makedirs(f"{folder}/{name}", mode=0o700, exist_ok=True)
+    os.makedirs(f"{folder}/pool", mode=0o700, exist_ok=True)
     if not cloud.list("listStoragePools", "storagepool"):
         cloud.call("createStoragePool", name="primary", url=f"file://{folder}/pool", **place)
     if not cloud.list("listImageStores", "imagestore"):
-        cloud.call("addImageStore", provider="NFS", zoneid=place["zoneid"], url=f"file://localhost{folder}/store")
+        cloud.call("addImageStore", provider="File", zoneid=place["zoneid"], url=f"file://{folder}/store")
     if not cloud.list("listServiceOfferings", "serviceoffering", name="tiny"):
         cloud.call("createServiceOffering", name="tiny", displaytext="128 MB", cpunumber=1, cpuspeed=500, memory=128)
     look = functools.partial(cloud.list, "listTemplates", "template", templatefilter="all", name="stratus-tiny")

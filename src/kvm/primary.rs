@@ -1,6 +1,6 @@
 //! Primary storage: a folder of qcow2 files. A disk from a template is an overlay over the pool's own copy of that template, which is
 //! made once, never written to and goes when neither a disk nor a store needs it.
-use crate::image::{self, Format, Image, blocking};
+use crate::image::{self, Format, blocking};
 use crate::keep::{gone, io, plain};
 use crate::place::{Place, space};
 use crate::{Done, Kvm};
@@ -62,13 +62,16 @@ impl PrimaryStorage for Kvm {
         let _kept = self.locks.hold(&format!("template {template}")).await;
         self.base(&self.disk_file(pool, "x")?, plain("a template", template)?).await.map(drop)
     }
+    async fn evict(&self, pool: &str, template: &str) -> Done {
+        self.base_unused(pool, template).await
+    }
     async fn create_from_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done {
         let file = self.disk_file(&disk.pool, &disk.path)?;
-        let (from, object) = self.object(store, snapshot)?;
         let _held = self.locks.hold(&disk.path).await;
         if file.exists() {
             return Ok(());
         }
+        let (from, object) = self.object(store, snapshot)?;
         enough(disk, object.facts.virtual_bytes, snapshot)?;
         self.appear(&file, async |new| {
             image::convert(&self.run, (&from, object.format), new, Format::Qcow2).await?;
@@ -152,7 +155,7 @@ impl Kvm {
         gone(std::fs::remove_file(&file)).map_err(io(&file))?;
         let name = base.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
         match name {
-            Some(name) if self.template(name).is_err() => self.base_unused(&disk.pool, name).await,
+            Some(name) if !self.template_stays(name)? => self.base_unused(&disk.pool, name).await,
             _ => Ok(()),
         }
     }
@@ -194,18 +197,17 @@ impl Kvm {
 
     async fn disk_snapshot(&self, disk: &DiskRef, snapshot: &str, store: &str) -> Done<TemplateFacts> {
         let file = self.disk_there(disk)?;
-        let files = self.files(store)?;
+        let shelf = self.shelf(store)?;
         let _held = self.locks.hold(snapshot).await;
         if let Ok((_, there)) = self.object(store, snapshot) {
             return Ok(there.facts);
         }
-        let (coming, _) = files.incoming().map_err(io(&file))?;
+        let coming = shelf.incoming()?;
         match self.user_of(&file).await? {
             Some((domain, target)) => self.disk_copy_live(&domain, &target, coming.path()).await?,
             None => image::convert(&self.run, (&file, Format::Qcow2), coming.path(), Format::Qcow2).await?,
         }
-        let (virtual_bytes, _) = image::own(coming.path())?;
-        self.object_keep(store, snapshot, coming, Image { format: Format::Qcow2, virtual_bytes }).await
+        self.snapshot_keep(store, snapshot, coming).await
     }
 
     /// Copies a disk of a running VM as it is at this moment: QEMU keeps what the guest overwrites meanwhile until it was copied.
@@ -226,12 +228,16 @@ impl Kvm {
         // libvirt makes the target itself.
         gone(std::fs::remove_file(to)).map_err(io(to))?;
         self.virt(async |conn| conn.backup(domain, &xml).await).await?;
-        while job_running(self.virt(async |conn| conn.job(domain, false).await).await?) {
+        while job_running(self.virt(async |conn| conn.job(domain, false).await).await?.0) {
             tokio::time::sleep(TICK).await;
         }
-        let outcome = self.virt(async |conn| conn.job(domain, true).await).await?;
+        let (outcome, why) = self.virt(async |conn| conn.job(domain, true).await).await?;
         // VIR_DOMAIN_JOB_COMPLETED
-        if outcome == 3 { Ok(()) } else { Err(DriverError::Failed(format!("copying disk {target} of {} did not end well", domain.name))) }
+        if outcome == 3 {
+            return Ok(());
+        }
+        let why = why.unwrap_or_else(|| "it did not end well".to_owned());
+        Err(crate::run::full_or_failed(format!("copying disk {target} of {}: {why}", domain.name)))
     }
 
     /// The running VM that has a file open as a disk, and the disk's name in it.

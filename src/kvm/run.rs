@@ -101,5 +101,14 @@ impl Runner {
 fn failed<A: AsRef<OsStr>>(program: &str, arguments: &[A], said: &Said) -> DriverError {
     let first = arguments.first().map(|a| a.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
     let why = said.err.trim().chars().take(500).collect::<String>();
-    DriverError::Failed(format!("{program} {first}: {why}"))
+    full_or_failed(format!("{program} {first}: {why}"))
+}
+
+/// What a program, or QEMU, said when it failed: that a disk is full is told apart.
+pub(crate) fn full_or_failed(text: String) -> DriverError {
+    // `strerror` of ENOSPC and EDQUOT in the C locale, which programs run in here.
+    match ["No space left on device", "Disk quota exceeded"].iter().any(|full| text.contains(full)) {
+        true => DriverError::NoRoom(text),
+        false => DriverError::Failed(text),
+    }
 }

@@ -1,88 +1,74 @@
-//! Secondary storage: a folder with a file and its facts for each template, ISO, uploaded volume and snapshot (`stratus-files`; what
-//! comes from outside is checked there, and looked at once more here for what this hypervisor can run). Files never change.
-use crate::image::{self, Format, Image, blocking};
-use crate::keep::{Folder, io, plain};
+//! Secondary storage: a folder of files (`stratus-files`; what comes from outside is checked there) that this host sees, or one of this
+//! host's own for a store that the server keeps (`cache.rs`).
+use crate::cache::CACHE;
+use crate::image::{Image, own};
+use crate::keep::plain;
 use crate::place::Place;
 use crate::{Done, Kvm};
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use stratus_drivers::{DriverError, FetchSpec, ObjectReader, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts};
-use stratus_files::{Files, Incoming, Progress, bring};
+use stratus_drivers::{
+    DriverError, FetchSpec, ObjectBody, ObjectKind, ObjectReader, ObjectSpec, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts,
+};
+use stratus_files::qemu::Format;
+use stratus_files::shelf::Object;
+use stratus_files::{Incoming, Shelf};
 
-/// What is known of a file on a store.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Object {
-    pub format: Format,
-    pub facts: TemplateFacts,
-}
-
-/// Stores that were used since the start, and what is coming to them.
+/// Stores that were used since the start.
 #[derive(Default)]
 pub(crate) struct Stores {
-    open: Mutex<HashMap<PathBuf, Arc<Files>>>,
-    coming: Mutex<HashMap<(String, String), Arc<Progress>>>,
+    open: Mutex<HashMap<PathBuf, Arc<Shelf>>>,
 }
 
 #[async_trait]
 impl SecondaryStorage for Kvm {
     async fn connect(&self, store: &str, url: &str, _details: &StoreDetails) -> Done<StorageUse> {
-        let place = self.place_open(store, url).await?;
-        Folder::open(place.path.join("objects"))?;
+        let place = match url {
+            CACHE => self.cache_place(store)?,
+            url => self.place_open(store, url).await?,
+        };
+        std::fs::create_dir_all(&place.path).map_err(crate::keep::io(&place.path))?;
         self.folders.stores.put(store, &place)?;
-        self.files(store)?.space().map_err(io(&place.path))
+        self.shelf(store)?.space()
     }
     async fn fetch(&self, store: &str, what: &FetchSpec) -> Done<TemplateFacts> {
-        let (files, name) = (self.files(store)?, plain("an image", &what.object)?);
-        let _held = self.locks.hold(name).await;
-        if let Ok((_, there)) = self.object(store, name) {
-            return Ok(there.facts);
-        }
-        let (key, progress) = ((store.to_owned(), name.to_owned()), Arc::new(Progress::default()));
-        let coming = || self.stores.coming.lock().unwrap_or_else(PoisonError::into_inner);
-        coming().insert(key.clone(), progress.clone());
-        let brought = bring(what, &files, &progress).await;
-        coming().remove(&key);
-        let (brought, limit) = (brought?, what.most_bytes.min(self.config.image_max));
-        let path = brought.file.path().to_owned();
-        let image = blocking(move || image::inspect(&path, limit)).await?;
-        self.object_keep(store, name, brought.file, image).await
+        self.shelf(store)?.fetch(what, self.config.image_max).await
     }
     async fn progress(&self, store: &str, object: &str) -> Done<Option<u8>> {
-        let coming = self.stores.coming.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(coming.get(&(store.to_owned(), object.to_owned())).and_then(|progress| progress.percent()))
+        Ok(self.shelf(store)?.progress(object))
     }
     async fn template_from_snapshot(&self, store: &str, template: &str, snapshot: &str) -> Done<TemplateFacts> {
-        self.object_twin(store, snapshot, template).await
+        self.shelf(store)?.twin(snapshot, template, Some(ObjectKind::Template)).await
     }
     async fn duplicate(&self, store: &str, object: &str, copy: &str) -> Done<TemplateFacts> {
-        self.object_twin(store, object, copy).await
+        self.shelf(store)?.twin(object, copy, None).await
     }
     async fn copy(&self, from: &str, object: &str, to: &str) -> Done<TemplateFacts> {
-        let name = plain("an image", object)?;
-        let _held = self.locks.hold(name).await;
-        if let Ok((_, there)) = self.object(to, name) {
-            return Ok(there.facts);
-        }
-        let (file, known) = self.object(from, name)?;
-        self.object_copy(&file, &known, to, name).await
+        let (from, to) = (self.shelf(from)?, self.shelf(to)?);
+        to.copy_from(&from, object).await
     }
     async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
-        let (path, known) = self.object(store, object)?;
-        let file = tokio::fs::File::open(&path).await.map_err(io(&path))?;
-        Ok(ObjectReader { bytes: known.facts.physical_bytes, body: Box::pin(file), made_up: false })
+        self.shelf(store)?.read(object).await
+    }
+    async fn receive(&self, store: &str, what: &ObjectSpec, body: ObjectBody) -> Done<TemplateFacts> {
+        if what.made_up {
+            return Err(DriverError::Unsupported(format!("{}: a simulated image has no bytes for a real host", what.object)));
+        }
+        let _held = self.cache_wanted(store, &what.object).await;
+        self.shelf(store)?.receive(what, self.config.image_max, body).await
     }
     async fn list(&self, store: &str) -> Done<Vec<String>> {
-        Ok(self.files(store)?.names())
+        self.shelf(store)?.list()
     }
     async fn delete(&self, store: &str, object: &str) -> Done {
-        let (files, name) = (self.files(store)?, plain("an image", object)?);
-        let _held = self.locks.hold(name).await;
-        self.objects(store)?.remove(name)?;
-        files.remove(name).map_err(io(Path::new(name)))?;
-        if self.template(name).is_err() {
+        let (shelf, name) = (self.shelf(store)?, plain("an image", object)?);
+        if self.is_cache(store)? {
+            return self.cache_drop(store, name).await;
+        }
+        shelf.delete(name).await?;
+        if !self.template_stays(name)? {
             for pool in self.folders.pools.names()? {
                 self.base_unused(&pool, name).await?;
             }
@@ -92,37 +78,27 @@ impl SecondaryStorage for Kvm {
 }
 
 impl Kvm {
-    fn store(&self, store: &str) -> Done<Place> {
+    /// Where a store lies, be it ready or not.
+    pub(crate) fn store(&self, store: &str) -> Done<Place> {
         let place: Option<Place> = self.folders.stores.get(plain("a store", store)?)?;
-        let place = place.ok_or_else(|| DriverError::Unreachable(format!("store {store}")))?;
-        place.ready()?;
-        Ok(place)
-    }
-
-    fn objects(&self, store: &str) -> Done<Folder> {
-        Folder::open(self.store(store)?.path.join("objects"))
+        place.ok_or_else(|| DriverError::Unreachable(format!("store {store}")))
     }
 
     /// A store's files. Opened once: opening sweeps what was coming.
-    pub(crate) fn files(&self, store: &str) -> Done<Arc<Files>> {
-        let path = self.store(store)?.path;
+    pub(crate) fn shelf(&self, store: &str) -> Done<Arc<Shelf>> {
+        let path = self.store(store)?.ready()?.to_owned();
         let mut open = self.stores.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(files) = open.get(&path) {
-            return Ok(files.clone());
+        if let Some(shelf) = open.get(&path) {
+            return Ok(shelf.clone());
         }
-        let files = Files::open_of(&path, None, &self.config.host).map_err(io(&path))?;
-        open.insert(path, files.clone());
-        Ok(files)
+        let shelf = Shelf::open(&path, &self.config.host)?;
+        open.insert(path, shelf.clone());
+        Ok(shelf)
     }
 
     /// An object on a store: its file and what is known of it.
     pub(crate) fn object(&self, store: &str, object: &str) -> Done<(PathBuf, Object)> {
-        let path = self.store(store)?.path.join(plain("an image", object)?);
-        let known: Option<Object> = self.objects(store)?.get(object)?;
-        known
-            .filter(|_| path.is_file())
-            .map(|known| (path, known))
-            .ok_or_else(|| DriverError::Missing(format!("{object} on store {store}")))
+        self.shelf(store)?.object(object)
     }
 
     /// A template on any store that is connected.
@@ -135,31 +111,23 @@ impl Kvm {
         Err(DriverError::Missing(format!("template {template}")))
     }
 
-    /// Puts the bytes of an object beside it under another name. Asked again after the first went away, what was made is the answer.
-    async fn object_twin(&self, store: &str, object: &str, twin: &str) -> Done<TemplateFacts> {
-        let name = plain("an image", twin)?;
-        let _held = self.locks.hold(name).await;
-        if let Ok((_, there)) = self.object(store, name) {
-            return Ok(there.facts);
+    /// Whether a pool's copy of a template is to stay without disks that stand on it: a store has the template. What the server's
+    /// stores have is not seen here; whoever knows that it went asks for the copy to go ([`PrimaryStorage::evict`]).
+    ///
+    /// [`PrimaryStorage::evict`]: stratus_drivers::PrimaryStorage::evict
+    pub(crate) fn template_stays(&self, template: &str) -> Done<bool> {
+        for store in self.folders.stores.names()? {
+            if self.is_cache(&store)? || self.object(&store, template).is_ok() {
+                return Ok(true);
+            }
         }
-        let (from, known) = self.object(store, object)?;
-        self.object_copy(&from, &known, store, name).await
+        Ok(false)
     }
 
-    async fn object_copy(&self, from: &Path, known: &Object, store: &str, name: &str) -> Done<TemplateFacts> {
-        let (coming, _) = self.files(store)?.incoming().map_err(io(from))?;
-        tokio::fs::copy(from, coming.path()).await.map_err(io(from))?;
-        let image = Image { format: known.format, virtual_bytes: known.facts.virtual_bytes };
-        self.object_keep(store, name, coming, image).await
-    }
-
-    /// Gives a file that came its name, and writes down what is known of it.
-    pub(crate) async fn object_keep(&self, store: &str, name: &str, coming: Incoming, image: Image) -> Done<TemplateFacts> {
-        let checksum = image::digest(coming.path()).await?;
-        let kept = name.to_owned();
-        let physical_bytes = blocking(move || coming.keep(&kept)).await?;
-        let facts = TemplateFacts { virtual_bytes: image.virtual_bytes, physical_bytes, checksum };
-        self.objects(store)?.put(name, &Object { format: image.format, facts: facts.clone() })?;
-        Ok(facts)
+    /// Puts a disk's bytes that were copied here on a store.
+    pub(crate) async fn snapshot_keep(&self, store: &str, snapshot: &str, coming: Incoming) -> Done<TemplateFacts> {
+        let (virtual_bytes, _) = own(coming.path())?;
+        let image = Image { format: Format::Qcow2, virtual_bytes };
+        self.shelf(store)?.keep(snapshot, ObjectKind::Snapshot, coming, image).await
     }
 }

@@ -64,6 +64,7 @@ ops! {
     ObjectDuplicate "object-duplicate" "`SecondaryStorage::duplicate`",
     ObjectCopy "object-copy" "`SecondaryStorage::copy`",
     ObjectOpen "object-open" "`SecondaryStorage::open`",
+    ObjectReceive "object-receive" "`SecondaryStorage::receive`",
     ObjectDelete "object-delete" "`SecondaryStorage::delete`",
     Implement "implement" "`Network::implement`",
     Prepare "prepare" "`Network::prepare`",

@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use stratus_drivers::{DriverError, FetchSpec, ObjectReader, TemplateFacts};
-use stratus_files::{Brought, Files, Progress, bring, sniff};
+use stratus_drivers::{DriverError, FetchSpec, ObjectBody, ObjectReader, ObjectSpec, TemplateFacts};
+use stratus_files::shelf::take;
+use stratus_files::{Brought, Digest, Files, Incoming, Progress, bring, sniff};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, repeat};
 
@@ -89,6 +90,14 @@ impl Images {
         lock(&self.coming).insert(key.clone(), progress.clone());
         let _watched = Watched { images: self, key };
         bring(what, &files, &progress).await
+    }
+
+    /// Takes in a file whose bytes come along.
+    pub async fn take(&self, what: &ObjectSpec, body: ObjectBody) -> Result<(Incoming, Digest), DriverError> {
+        let digest = Digest::read(&what.facts.checksum)?;
+        let (coming, file) = self.files()?.incoming().map_err(failed)?;
+        take(what, body, file).await?;
+        Ok((coming, digest))
     }
 
     /// The bytes of an object or disk of so many bytes.

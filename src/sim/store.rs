@@ -6,7 +6,10 @@ use crate::url::{Query, is_simulated};
 use crate::world::{Object, Record, Store};
 use async_trait::async_trait;
 use std::borrow::Cow::Borrowed;
-use stratus_drivers::{DriverError, FetchSpec, ObjectKind, ObjectReader, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts};
+use stratus_drivers::{
+    DriverError, FetchSpec, ObjectBody, ObjectKind, ObjectReader, ObjectSpec, SecondaryStorage, StorageUse, StoreDetails, TemplateFacts,
+};
+use stratus_files::{Digest, Incoming};
 
 type Done<T = ()> = Result<T, DriverError>;
 
@@ -59,6 +62,19 @@ impl SecondaryStorage for Sim {
     async fn open(&self, store: &str, object: &str) -> Done<ObjectReader> {
         let found = self.run(Op::ObjectOpen, &[store, object], || self.object(store, object)).await?;
         self.images.read(&found.facts).await
+    }
+    async fn receive(&self, store: &str, what: &ObjectSpec, body: ObjectBody) -> Done<TemplateFacts> {
+        self.run(Op::ObjectReceive, &[store, &what.object], || self.with_store(store, |_| ())).await?;
+        if let Ok(there) = self.object(store, &what.object) {
+            return Ok(there.facts);
+        }
+        let object = Object { kind: what.kind, facts: what.facts.clone() };
+        if what.made_up {
+            let _stays = self.images.stay();
+            return self.object_put(store, &what.object, object);
+        }
+        let (coming, digest) = self.images.take(what, body).await?;
+        self.keep_bytes(store, &what.object, object, coming, &digest)
     }
     async fn list(&self, store: &str) -> Done<Vec<String>> {
         self.with_store(store, |store| store.objects.keys().cloned().collect())
@@ -113,15 +129,22 @@ impl Sim {
         let bytes = brought.bytes;
         let virtual_bytes = brought.image.virtual_bytes(bytes);
         let facts = TemplateFacts { virtual_bytes, physical_bytes: bytes, checksum: brought.digest.to_string() };
+        let object = Object { kind: what.kind, facts };
+        self.keep_bytes(store, &what.object, object, brought.file, &brought.digest)
+    }
+
+    /// Names a file that came, then writes down whose bytes it is.
+    fn keep_bytes(&self, store: &str, name: &str, object: Object, coming: Incoming, digest: &Digest) -> Done<TemplateFacts> {
+        let identity = object.facts.checksum.clone();
         let keep = || {
             let _stays = self.images.stay();
-            brought.file.keep(&brought.digest.hex)?;
-            self.object_put(store, &what.object, Object { kind: what.kind, facts: facts.clone() })
+            coming.keep(&digest.hex)?;
+            self.object_put(store, name, object)
         };
         // Renaming and two flushes: short, and rare enough to hold one thread of the runtime.
         let put = keep();
         if put.is_err() {
-            self.images_released([&facts.checksum].into_iter());
+            self.images_released([&identity].into_iter());
         }
         put
     }

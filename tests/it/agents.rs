@@ -131,8 +131,11 @@ pub fn text<'v>(of: &'v Value, key: &str) -> &'v str {
     of[key].as_str().unwrap_or_else(|| panic!("no {key} in {of}"))
 }
 
-/// A host of one of the zones with its agent, storage and all; (host's id, agent).
-async fn host(native: &Native, n: usize, port: u64) -> (String, Agent) {
+/// An image store that hosts mount.
+pub const NFS: [&str; 2] = ["NFS", "nfs://10.1.0.1/export/secondary"];
+
+/// A host of one of the zones with its agent, storage and all, an image store of this provider and URL among it; (host's id, agent).
+pub async fn host(native: &Native, n: usize, port: u64, store: [&str; 2]) -> (String, Agent) {
     let zone = one(native, "listZones", "zone", &[("name", &format!("zone{n}"))]).await;
     let zone = text(&zone, "id");
     let cluster = one(native, "listClusters", "cluster", &[("zoneid", zone)]).await;
@@ -151,7 +154,7 @@ async fn host(native: &Native, n: usize, port: u64) -> (String, Agent) {
     assert_eq!(text(&up, "version"), env!("CARGO_PKG_VERSION"));
     let pool = [("name", "primary"), ("url", "sharedmountpoint:///mnt/primary")];
     native.ok("createStoragePool", &[&place[..], &pool].concat()).await;
-    let store = [("provider", "NFS"), ("zoneid", zone), ("url", "nfs://10.1.0.1/export/secondary")];
+    let store = [("provider", store[0]), ("zoneid", zone), ("url", store[1])];
     native.ok("addImageStore", &store).await;
     (id, agent)
 }
@@ -183,8 +186,8 @@ async fn vms_on_hosts_with_agents_outlive_agents_and_servers() {
     let server = Server::start_with(&["--simulate", &zones(files.path())]).await;
     let port = server.ready["ports"]["agents"].as_u64().unwrap();
     let native = server.native();
-    let (first, first_agent) = host(&native, 1, port).await;
-    let (second, second_agent) = host(&native, 2, port).await;
+    let (first, first_agent) = host(&native, 1, port, NFS).await;
+    let (second, second_agent) = host(&native, 2, port, NFS).await;
     template(&native, "agents-tiny").await;
     let Some(out) = server.python("boto3_agents.py", &["agents-tiny", "zone1", "zone2"]).await else { return };
     assert!(out.starts_with("ok i-"), "{out}");

@@ -2,7 +2,7 @@
 //! their hosts. In software, so a guest takes ten to forty seconds to boot; at most four run at once.
 use super::Server;
 use super::agents::{Agent, host_is};
-use super::kvm_scene::{NEIGHBOUR, Scene};
+use super::kvm_scene::{NEIGHBOUR, Scene, Store};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use stratus_testkit::lab::LIMIT;
@@ -12,7 +12,7 @@ const SCRIPT: &str = "#!/bin/sh\necho from-user-data > /data/mark; sync; echo US
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kvm_cloud_instances_boot_are_filtered_and_leave_nothing() {
-    let Some(mut scene) = Scene::open().await else { return };
+    let Some(mut scene) = Scene::open(Store::Mounted).await else { return };
     scene.ec2("create_security_group", json!({ "GroupName": "web", "Description": "web" }));
     scene.ec2("create_placement_group", json!({ "GroupName": "apart", "Strategy": "spread" }));
     let more = json!({ "UserData": SCRIPT, "SecurityGroups": ["web"], "Placement": { "GroupName": "apart" } });
@@ -71,7 +71,7 @@ async fn terminated(scene: &mut Scene, ids: &[String]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kvm_cloud_disks_moves_and_restarts_leave_guests_alone() {
-    let Some(mut scene) = Scene::open().await else { return };
+    let Some(mut scene) = Scene::open(Store::Served).await else { return };
     scene.ec2("create_security_group", json!({ "GroupName": "open", "Description": "for the neighbour" }));
     scene.permit("open", true);
     let more = json!({ "SecurityGroups": ["open"] });

@@ -1,14 +1,14 @@
 //! A host of real guests that goes into maintenance and comes back, and then dies: what offers high availability runs on the other one,
 //! once, and the rest is stopped.
 use super::agents::host_is;
-use super::kvm_scene::Scene;
+use super::kvm_scene::{Scene, Store};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use stratus_testkit::lab::LIMIT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kvm_death_of_a_host_restarts_its_guests_with_ha_on_the_other_once() {
-    let Some(mut scene) = Scene::open().await else { return };
+    let Some(mut scene) = Scene::open(Store::Mounted).await else { return };
     scene.ec2("create_security_group", json!({ "GroupName": "open", "Description": "for the neighbour" }));
     scene.permit("open", true);
     let strong = scene.launch(json!({ "InstanceType": "tiny.ha", "SecurityGroups": ["open"] }));

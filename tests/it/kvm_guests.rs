@@ -1,7 +1,7 @@
 //! What else is done with a real guest: one that boots from a disc onto its host's own storage and does not listen, and one that gets a
 //! disc, another password and another key.
 use super::agents::{one, text, until};
-use super::kvm_scene::Scene;
+use super::kvm_scene::{Scene, Store};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const LINE: &str = "read from the disc";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kvm_guests_boot_from_a_disc_and_take_passwords_and_keys() {
-    let Some(mut scene) = Scene::open().await else { return };
+    let Some(mut scene) = Scene::open(Store::Served).await else { return };
     least_privilege(&scene);
     let iso = iso(&scene).await;
     installed(&mut scene, &iso).await;

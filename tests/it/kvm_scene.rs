@@ -13,6 +13,15 @@ use tempfile::TempDir;
 /// The neighbour's address, outside the range of guests.
 pub const NEIGHBOUR: &str = "10.1.0.250";
 
+/// How hosts reach the image store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// Each has its folder mounted.
+    Mounted,
+    /// Through the server, which keeps it.
+    Served,
+}
+
 pub struct Scene {
     pub server: Option<Server>,
     /// Empty only while it is started again.
@@ -61,7 +70,7 @@ fn zone(dir: &Path) -> String {
 
 impl Scene {
     /// Everything up to a template that is ready; none where something is missing that this needs.
-    pub async fn open() -> Option<Self> {
+    pub async fn open(store: Store) -> Option<Self> {
         let mut lab = lab(2).await?;
         stratus_testkit::python()?;
         lab.bridge("guests");
@@ -73,7 +82,7 @@ impl Scene {
         let (agents, hosts) = Box::pin(enrolled(&server.native(), &lab, agent_port)).await;
         let boto = Boto::of(&server);
         let mut scene = Self { server: Some(server), agents, hosts, agent_port, boto, neighbour, key, lab };
-        scene.furnish().await;
+        scene.furnish(store).await;
         Some(scene)
     }
 
@@ -82,14 +91,18 @@ impl Scene {
     }
 
     /// Storage, a template, a small offering, a key.
-    async fn furnish(&mut self) {
+    async fn furnish(&mut self, store: Store) {
         let native = self.native();
         let cluster = one(&native, "listClusters", "cluster", &[]).await;
         let place = [("zoneid", text(&cluster, "zoneid")), ("podid", text(&cluster, "podid")), ("clusterid", text(&cluster, "id"))];
         let folder = self.lab.folder.display();
-        let (pool, store) = (format!("SharedMountPoint://{folder}/pool"), format!("SharedMountPoint://localhost{folder}/store"));
+        let pool = format!("SharedMountPoint://{folder}/pool");
+        let (provider, store) = match store {
+            Store::Mounted => ("NFS", format!("SharedMountPoint://localhost{folder}/store")),
+            Store::Served => ("File", format!("file://{folder}/images")),
+        };
         native.ok("createStoragePool", &[&place[..], &[("name", "primary"), ("url", &pool)]].concat()).await;
-        native.ok("addImageStore", &[("provider", "NFS"), place[0], ("url", &store)]).await;
+        native.ok("addImageStore", &[("provider", provider), place[0], ("url", &store)]).await;
         let size = [("cpunumber", "1"), ("cpuspeed", "300"), ("memory", "128")];
         for (name, ha) in [("tiny", "false"), ("tiny.ha", "true")] {
             let about = [("name", name), ("displaytext", name), ("offerha", ha)];
@@ -285,6 +298,11 @@ impl Scene {
                 left.extend(files(&host.state_dir.join(folder)).into_iter().filter(|path| !path.ends_with(".moved")));
             }
             left.extend(leases(host));
+            // What was brought from a store that the server keeps.
+            for store in std::fs::read_dir(host.state_dir.join("cache")).into_iter().flatten() {
+                let store = store.unwrap().path();
+                left.extend(["", "incoming", "objects"].iter().flat_map(|folder| files(&store.join(folder))));
+            }
         }
         left.extend(files(&self.lab.folder.join("pool")));
         left.extend(self.lab.processes().into_iter().filter(|line| line.contains("qemu-system")));

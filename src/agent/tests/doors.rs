@@ -35,7 +35,7 @@ async fn a_token_is_good_once_and_only_at_its_own_servers() {
 }
 
 /// A data directory with a certificate of `authority` for `identity` that is good for so long from `from` on.
-fn identity(world: &World, authority: &Authority, from: SystemTime, good_for: Duration) -> tempfile::TempDir {
+pub fn identity(world: &World, authority: &Authority, from: SystemTime, good_for: Duration) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (key, csr) = request().unwrap();
     let issued = authority.sign(&csr, "h1", from, good_for).unwrap();

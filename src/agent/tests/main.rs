@@ -4,5 +4,6 @@
 mod contract;
 mod doors;
 mod homes;
+mod images;
 mod link;
 mod world;

@@ -108,6 +108,7 @@ impl World {
         };
         let at = listener.local_addr().unwrap();
         let hub = Hub::new(grace);
+        hub.certified_by(&authority).unwrap();
         let door = Arc::new(Door { hub: hub.clone(), authority: authority.clone(), gate: books.clone(), version: "test" });
         let door = tokio::spawn(async move { door.serve(listener).await.unwrap() });
         Self { hub, books, authority, at, door }
@@ -133,6 +134,15 @@ impl World {
     pub async fn agent(&self, identity: &str, sim: &Arc<Sim>) -> Running {
         let dir = tempfile::tempdir().unwrap();
         let config = self.config(&dir, Some(self.token(identity)));
+        let running = Running::start(config, dir, sim).await.unwrap();
+        self.books.until(&format!("arrived {identity}"), 1).await;
+        running
+    }
+
+    /// The same for one that reaches the server at another address.
+    pub async fn agent_by(&self, identity: &str, sim: &Arc<Sim>, at: SocketAddr) -> Running {
+        let dir = tempfile::tempdir().unwrap();
+        let config = AgentConfig { servers: vec![at.to_string()], ..self.config(&dir, Some(self.token(identity))) };
         let running = Running::start(config, dir, sim).await.unwrap();
         self.books.until(&format!("arrived {identity}"), 1).await;
         running

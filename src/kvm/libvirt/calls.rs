@@ -193,8 +193,8 @@ impl Conn {
         let xml = text(xml)?;
         self.of(domain, move |domain| unwrapped::backup(domain, &xml)).await
     }
-    /// The kind of job that a domain is in, 0 for none; with `finished` the outcome of the last one.
-    pub async fn job(&mut self, domain: &Domain, finished: bool) -> Result<i32, Problem> {
+    /// The kind of job that a domain is in, 0 for none; with `finished` the outcome of the last one, and why if it failed.
+    pub async fn job(&mut self, domain: &Domain, finished: bool) -> Result<(i32, Option<String>), Problem> {
         let flags = if finished { sys::VIR_DOMAIN_JOB_STATS_COMPLETED } else { 0 };
         self.of(domain, move |domain| unwrapped::job(domain, flags)).await
     }

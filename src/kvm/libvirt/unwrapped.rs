@@ -43,14 +43,22 @@ pub(super) fn block_job_end(domain: &Domain, disk: &CStr, flags: u32) -> Result<
     done(unsafe { sys::virDomainBlockJobAbort(domain.as_ptr(), disk.as_ptr(), flags) }).map(drop)
 }
 
-/// `virDomainGetJobStats`: the kind alone, a `virDomainJobType`; `flags` are of `virDomainGetJobStatsFlags`.
-pub(super) fn job(domain: &Domain, flags: u32) -> Result<c_int, Error> {
+/// `virDomainGetJobStats`: the kind, a `virDomainJobType`, and what went wrong in one that has ended; `flags` are of
+/// `virDomainGetJobStatsFlags`.
+pub(super) fn job(domain: &Domain, flags: u32) -> Result<(c_int, Option<String>), Error> {
     let (mut kind, mut first, mut count) = (0, null_mut(), 0);
     // SAFETY: the domain and the places for the answer outlive the call.
     let answer = done(unsafe { sys::virDomainGetJobStats(domain.as_ptr(), &raw mut kind, &raw mut first, &raw mut count, flags) });
-    // SAFETY: what the call allocated, `count` of them, or still null and 0; nothing refers to it.
-    unsafe { sys::virTypedParamsFree(first, count) };
-    answer.map(|_| kind)
+    let mut why = null();
+    // SAFETY: what the call allocated, `count` of them, or still null and 0. The text that is found belongs to them, so it is copied
+    // before they are freed; nothing refers to them afterwards.
+    let why = unsafe {
+        let found = sys::virTypedParamsGetString(first, count, c"errmsg".as_ptr(), &raw mut why);
+        let why = (found == 1 && !why.is_null()).then(|| CStr::from_ptr(why).to_string_lossy().into_owned());
+        sys::virTypedParamsFree(first, count);
+        why
+    };
+    answer.map(|_| (kind, why))
 }
 
 /// `virConnectGetAllDomainStats`: each domain's name and numbers; `stats` are of `virDomainStatsTypes`, `flags` of

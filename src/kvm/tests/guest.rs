@@ -1,14 +1,14 @@
 //! A guest from its template to its end: lease, metadata, SSH, packet filter, disks, and a driver that is started again meanwhile.
 use crate::contract::storage;
-use crate::lab::{LIMIT, Lab, LabHost, run};
+use crate::lab::{LIMIT, Lab, LabHost, run, serve, template};
 use crate::things::{self, MIB, STORE, TEMPLATE, disk, disk_spec, network, vm};
 use base64::Engine;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stratus_drivers::{
-    DiskRef, DiskSpec, GroupMembers, GroupRule, Host, Network, NicRules, NicSpec, PowerState, PrimaryStorage, PublicAddress, PublicSet,
-    SecondaryStorage, Secret, StaticNat, StopMode, VmSpec,
+    DiskRef, DiskSpec, DriverError, GroupMembers, GroupRule, Host, Network, NicRules, NicSpec, PowerState, PrimaryStorage, PublicAddress,
+    PublicSet, SecondaryStorage, Secret, StaticNat, StopMode, StoreDetails, VmSpec,
 };
 use stratus_kvm::Kvm;
 
@@ -132,6 +132,7 @@ async fn kvm_a_guest_lives_from_template_to_end() {
     public(&scene, &vm).await;
     disks(&scene, &vm).await;
     full(&scene, &vm).await;
+    full_store(&scene, &vm).await;
     again(&mut scene, &vm).await;
     ended(&scene, &vm).await;
 }
@@ -291,6 +292,43 @@ async fn full(scene: &Scene, vm: &VmSpec) {
     scene.driver().detach(host, &vm.name, &spec).await.unwrap();
     PrimaryStorage::delete(scene.driver(), &disk).await.unwrap();
     PrimaryStorage::disconnect(scene.driver(), SMALL).await.unwrap();
+    drop(small);
+}
+
+/// A store without room takes nothing, says so and keeps nothing; the guest whose disk was to be copied there runs on, and with room it
+/// is.
+async fn full_store(scene: &Scene, vm: &VmSpec) {
+    const SMALL: &str = "00000000-0000-4000-8000-0000000000b2";
+    const SHOT: &str = "00000000-0000-4000-8000-0000000000b3";
+    let (driver, router, address) = (scene.driver(), scene.router(), vm.nics[0].ip.as_str());
+    let lab: &stratus_testkit::lab::Lab = &scene.lab;
+    let folder = scene.lab.folder.join("small-store");
+    let small = lab.hosts[0].small(&folder, 128);
+    SecondaryStorage::connect(driver, SMALL, &format!("file://{}", folder.display()), &StoreDetails::new()).await.unwrap();
+    let ballast = folder.join("ballast");
+    let files = || -> Vec<_> {
+        let inside = |name: &str| std::fs::read_dir(folder.join(name)).unwrap().map(|entry| entry.unwrap().path());
+        ["", "incoming", "objects"].into_iter().flat_map(inside).filter(|path| path.is_file() && *path != ballast).collect()
+    };
+    let free = run("df", &["--output=avail", "-B1", folder.to_str().unwrap()]);
+    let free: u64 = free.split_whitespace().last().unwrap().parse().unwrap();
+    run("fallocate", &["-l", &(free - 4 * MIB).to_string(), ballast.to_str().unwrap()]);
+    let boot = scene.ssh(&router, address, "cat /proc/sys/kernel/random/boot_id").expect("runs");
+    let url = serve(template()).await;
+    let refused = [
+        driver.fetch(SMALL, &things::fetch(SHOT, &url)).await,
+        driver.snapshot(&disk("root-11"), SHOT, SMALL).await,
+        driver.snapshot(&disk("root-11"), SHOT, SMALL).await,
+    ];
+    for outcome in refused {
+        assert!(matches!(outcome, Err(DriverError::NoRoom(_))), "{outcome:?}");
+        assert_eq!(files(), Vec::<std::path::PathBuf>::new());
+    }
+    assert_eq!(scene.ssh(&router, address, "sync; cat /proc/sys/kernel/random/boot_id").as_deref(), Some(boot.as_str()));
+    std::fs::remove_file(&ballast).unwrap();
+    driver.snapshot(&disk("root-11"), SHOT, SMALL).await.unwrap();
+    SecondaryStorage::delete(driver, SMALL, SHOT).await.unwrap();
+    assert_eq!(files(), Vec::<std::path::PathBuf>::new());
     drop(small);
 }
 
