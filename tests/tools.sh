@@ -33,6 +33,8 @@ if [ "$(uname -m)" = x86_64 ]; then
     need dnsmasq dnsmasq-base
     need ip iproute2
     need busybox busybox
+    need curl curl
+    need wget wget
     need dropbear dropbear-bin
     need ssh openssh-client
     need syslinux syslinux

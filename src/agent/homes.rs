@@ -53,7 +53,8 @@ impl Hub {
     /// The hosts of which one can be a share's home.
     async fn share_hosts(&self, share: &Share) -> Vec<String> {
         let told = self.atlas().network_hosts(&share.network, share.pod.as_deref()).await;
-        if told.is_empty() { self.state().seats.keys().cloned().collect() } else { told }
+        // Without books, whoever is here. A pod's hosts are never unknown: one without any serves nobody.
+        if told.is_empty() && share.pod.is_none() { self.state().seats.keys().cloned().collect() } else { told }
     }
 
     /// The host that serves a share; none when none does. Where an agent that could be it is away, nobody can know.
@@ -97,6 +98,11 @@ impl Hub {
         }
         let share = Share::of(network);
         let implement = || Ask::NetworkImplement { network: network.clone() };
+        // One that is being told is not a home yet.
+        let being_told = self.state().settling.get(&share).cloned();
+        if let Some(one) = being_told {
+            drop(one.lock().await);
+        }
         if let Some(session) = self.living_home(&share).await? {
             return session.ask(implement()).await;
         }
@@ -114,7 +120,10 @@ impl Hub {
         match &settled {
             Ok(()) => drop(self.state().homes.insert(share.clone(), host)),
             // Half a home would be taken for a whole one: whoever asks next begins anew.
-            Err(_) => drop(session.ask::<()>(Ask::NetworkShutdown { network: network.clone() }).await),
+            Err(_) => {
+                self.state().homes.remove(&share);
+                drop(session.ask::<()>(Ask::NetworkShutdown { network: network.clone() }).await);
+            }
         }
         self.state().settling.remove(&share);
         settled

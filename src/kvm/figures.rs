@@ -42,8 +42,8 @@ impl Kvm {
                 reads: one.sum("block", "rd.reqs"),
                 writes: one.sum("block", "wr.reqs"),
                 floods: floods.remove(&one.name).unwrap_or_default(),
-                unlimited: self.unlimited.has(&one.name),
                 halted: self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&one.name),
+                unlimited: self.unlimited.has(&one.name),
                 name: one.name,
             });
         }

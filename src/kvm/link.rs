@@ -24,6 +24,27 @@ fn wire(uri: &str) -> Done<Wire> {
     wire.ok_or_else(|| DriverError::Unsupported(format!("a guest network of `{uri}` on KVM; known are vlan:// and vxlan://")))
 }
 
+/// What `ip` is told for an 802.1q tag on a device: to make the tagged one, and to connect it.
+fn tagged(prefix: &str, device: &str, tag: u32, bridge: &str) -> [Vec<String>; 2] {
+    let name = format!("{prefix}u{tag}");
+    let words = |line: String| line.split(' ').map(str::to_owned).collect();
+    [
+        words(format!("link add link {device} name {name} type vlan id {tag}")),
+        words(format!("link set {name} addrgenmode none master {bridge} up")),
+    ]
+}
+
+/// Why a tag could not be put on a device, so that whoever runs the machine knows what to do.
+fn untaggable(device: &str, tag: u32, said: &str) -> DriverError {
+    let said = said.trim();
+    if said.contains("Unknown device type") || said.contains("not supported") {
+        return DriverError::Unsupported(format!(
+            "VLAN {tag} on {device}: this host's kernel has no 802.1q devices; load its module `8021q`, or leave `guest_device` out and use a tunnel"
+        ));
+    }
+    DriverError::Failed(format!("VLAN {tag} on {device}: ip: {said}"))
+}
+
 impl Kvm {
     /// The bridge of a broadcast URI.
     pub(crate) fn bridge(&self, uri: &str) -> Done<String> {
@@ -56,7 +77,11 @@ impl Kvm {
             return Ok(name);
         }
         self.run.run("ip", &["link", "add", &name, "type", "bridge"]).await?;
-        self.carry(uri, &name).await?;
+        if let Err(error) = self.carry(uri, &name).await {
+            // One without its way to other hosts would be taken for whole the next time.
+            self.run.run("ip", &["link", "del", &name]).await?;
+            return Err(error);
+        }
         // Addresses that the kernel would give itself make the host a neighbour of its guests.
         self.run.run("ip", &["link", "set", &name, "addrgenmode", "none", "up"]).await?;
         Ok(name)
@@ -67,9 +92,13 @@ impl Kvm {
         let prefix = &self.config.prefix;
         match (wire(uri)?, &self.config.guest_device, &self.config.tunnel) {
             (Wire::Vlan(tag), Some(device), _) => {
-                let (name, tag) = (format!("{prefix}u{tag}"), tag.to_string());
-                self.run.run("ip", &["link", "add", "link", device, "name", &name, "type", "vlan", "id", &tag]).await?;
-                self.run.run("ip", &["link", "set", &name, "master", bridge, "up"]).await.map(drop)
+                let [add, up] = tagged(prefix, device, tag, bridge);
+                let made = self.run.ask("ip", &add).await?;
+                // One that a driver before us made for a bridge that is gone since.
+                if !made.ok && !made.err.contains("File exists") {
+                    return Err(untaggable(device, tag, &made.err));
+                }
+                self.run.run("ip", &up).await.map(drop)
             }
             (Wire::Vxlan(id), _, Some(tunnel)) => {
                 let (name, id, local) = (format!("{prefix}n{id}"), id.to_string(), tunnel.local.to_string());
@@ -118,6 +147,20 @@ impl Kvm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_is_put_on_its_device_and_what_is_missing_is_said() {
+        let [add, up] = tagged("st", "eth1", 295, "stv295");
+        assert_eq!(add.join(" "), "link add link eth1 name stu295 type vlan id 295");
+        assert_eq!(up.join(" "), "link set stu295 addrgenmode none master stv295 up");
+        let missing = untaggable("eth1", 295, "Error: Unknown device type.\n");
+        assert!(
+            matches!(&missing, DriverError::Unsupported(why) if why.contains("`8021q`") && why.contains("VLAN 295 on eth1")),
+            "{missing}"
+        );
+        let other = untaggable("eth9", 295, "Cannot find device \"eth9\"\n");
+        assert!(matches!(&other, DriverError::Failed(why) if why.ends_with("Cannot find device \"eth9\"")), "{other}");
+    }
 
     #[test]
     fn broadcast_uris_are_read_and_others_refused() {

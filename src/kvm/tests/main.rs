@@ -7,10 +7,13 @@
 mod contract;
 mod daemon;
 mod flood;
+mod groups;
 mod guest;
 mod lab;
 mod nfs;
+mod pods;
 mod rate;
 mod silent;
 mod things;
+mod vlan;
 mod wired;
