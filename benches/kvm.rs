@@ -16,7 +16,7 @@ mod native;
 mod server;
 
 use agents::text;
-use kvm_scene::Scene;
+use kvm_scene::{Scene, Store};
 use native::Native;
 use serde_json::json;
 use server::Server;
@@ -65,7 +65,7 @@ fn main() {
             println!("{}", uptime());
         }
         if asked("guests") {
-            match Box::pin(Scene::open()).await {
+            match Box::pin(Scene::open(Store::Mounted)).await {
                 Some(mut scene) => Box::pin(guests(&mut scene)).await,
                 None => println!("no guests: something that they need is missing"),
             }
