@@ -303,4 +303,20 @@ mod tests {
             assert!(folder(url).is_err(), "{url}");
         }
     }
+
+    #[test]
+    fn only_the_host_that_is_on_an_errand_gets_a_link_for_it_and_only_until_it_is_over() {
+        let shelves = Shelves::default();
+        shelves.sign_with(Links::of(b"secret").expect("a key"));
+        let errand = Errand::of(&shelves, "h1", Way::In, "s", "o", 5);
+        let id = errand.id;
+        assert!(shelves.link(id, "h2").is_err());
+        let link = shelves.link(id, "h1").expect("a link");
+        let (path, query) = link.split_once('?').expect("a query");
+        let grant = shelves.grant("PUT", path, query).expect("a good link");
+        assert!(shelves.awaits(&grant) && grant.most == 5);
+        drop(errand);
+        assert!(!shelves.awaits(&grant) && shelves.link(id, "h1").is_err());
+        assert!(shelves.awaits(&Grant { server: "another".into(), ..grant }), "another server knows itself");
+    }
 }

@@ -95,6 +95,8 @@ pub struct Sim {
     double_starts: AtomicU64,
     floods: Floods,
     halted: std::sync::Mutex<std::collections::BTreeSet<String>>,
+    /// Stores of a server's that were connected since the start.
+    caches: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Sim {
@@ -113,8 +115,8 @@ impl Sim {
         };
         let double_starts = AtomicU64::new(world.double_starts);
         let images = Images::open(images)?;
-        let (faults, floods, halted) = (Faults::default(), Floods::default(), std::sync::Mutex::default());
-        let sim = Self { defaults, world, journal, images, faults, double_starts, floods, halted };
+        let (faults, floods, halted, caches) = (Faults::default(), Floods::default(), Default::default(), Default::default());
+        let sim = Self { defaults, world, journal, images, faults, double_starts, floods, halted, caches };
         sim.images_sweep();
         Ok(Arc::new(sim))
     }

@@ -3,7 +3,7 @@ use crate::Sim;
 use crate::fault::Op;
 use crate::pool::identity;
 use crate::url::{Query, is_simulated};
-use crate::world::{Object, Record, Store};
+use crate::world::{Object, Record, Store, lock};
 use async_trait::async_trait;
 use std::borrow::Cow::Borrowed;
 use stratus_drivers::{
@@ -93,6 +93,12 @@ impl Sim {
         let mut query = Query::of(url)?;
         let total = query.bytes("size", self.defaults.store_bytes)?;
         query.done()?;
+        if url.starts_with("cache://") && lock(&self.caches).insert(store.to_owned()) {
+            // What lies there was needed by calls of an earlier life.
+            for object in self.with_store(store, |there| there.objects.keys().cloned().collect::<Vec<_>>()).unwrap_or_default() {
+                self.object_delete(store, &object)?;
+            }
+        }
         self.world.stores.with(store, |stores| {
             self.note(&Record::Store { store: Borrowed(store), total })?;
             let state = stores.entry(store.to_owned()).or_default();

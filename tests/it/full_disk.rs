@@ -108,10 +108,13 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_leaves_nothing_of_w
     assert!(check.status.success(), "{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
 }
 
+/// Bytes of a header, and where they are.
+type Change<'a> = (usize, &'a [u8]);
+
 /// A qcow2 of so many bytes with a disk of 64 MiB, some of its header changed.
-fn qcow2(bytes: usize, changes: &[(usize, &[u8])]) -> Vec<u8> {
+fn qcow2(bytes: usize, changes: &[Change<'_>]) -> Vec<u8> {
     let mut image = vec![0; 3 << 16];
-    let fields: [(usize, &[u8]); 6] = [
+    let fields: [Change<'_>; 6] = [
         (0, b"QFI\xfb\0\0\0\x03"),
         (20, &16_u32.to_be_bytes()),
         (24, &(64_u64 << 20).to_be_bytes()),
@@ -167,7 +170,7 @@ async fn a_store_of_the_servers_that_is_full_takes_nothing_and_goes_on_when_ther
     native.ok("updateConfiguration", &[("name", "max.template.iso.size"), ("value", "1")]).await;
     let (backing, huge) = (104_u64.to_be_bytes(), (2_u64 << 30).to_be_bytes());
     let lies = (1_u64 << 29).to_be_bytes();
-    let cases: [(&str, &[(usize, &[u8])], &str); 4] = [
+    let cases: [(&str, &[Change<'_>], &str); 4] = [
         ("backed", &[(8, &backing), (16, &11_u32.to_be_bytes())], "backing file"),
         ("encrypted", &[(32, &1_u32.to_be_bytes())], "encrypted"),
         ("lying", &[(24, &lies), (36, &u32::MAX.to_be_bytes())], "promises more"),

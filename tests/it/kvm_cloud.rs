@@ -88,7 +88,14 @@ async fn kvm_cloud_disks_moves_and_restarts_leave_guests_alone() {
     let image = image(&mut scene, &ids[1], &addresses[1]).await;
     let strong = killed(&mut scene, &ids[1], &addresses[1]).await;
     terminated(&mut scene, &[ids[0].clone(), ids[1].clone(), strong]).await;
+    let copies = |scene: &Scene| std::fs::read_dir(scene.lab.folder.join("pool/.templates")).unwrap().count();
+    assert_eq!(copies(&scene), 2, "the pool has a copy of the template and one of the image");
     scene.ec2("deregister_image", json!({ "ImageId": image }));
+    let end = Instant::now() + LIMIT;
+    while copies(&scene) > 1 {
+        assert!(Instant::now() < end, "the pool keeps its copy of an image that is gone\n{}", scene.logs());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
 }
 
 /// What one guest writes to a volume while it runs, another one reads from a volume of its snapshot.

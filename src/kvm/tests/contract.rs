@@ -1,5 +1,5 @@
 //! The contract of the traits (`drivers::conformance`), with everything real.
-use crate::lab::{Lab, LabHost, run, serve, template};
+use crate::lab::{LIMIT, Lab, LabHost, run, serve, template};
 use crate::things::{ASIDE, NET, POOL, STORE, TEMPLATE, disk, disk_spec, fetch, network, nic, vm};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,8 +8,8 @@ use stratus_drivers::conformance::{
     HostCase, NetworkCase, StorageCase, host_conformance, network_conformance, pool_conformance, store_conformance,
 };
 use stratus_drivers::{
-    DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, PrimaryStorage, SecondaryStorage, StopMode, StoreDetails,
-    VmFigures, VmReport, VmSnapshotSpec, VmSpec,
+    DiskRef, DiskSpec, DriverError, Fate, Host, HostFacts, IsoSpec, NicSpec, ObjectBody, ObjectKind, ObjectSpec, PrimaryStorage,
+    SecondaryStorage, StopMode, StoreDetails, TemplateFacts, VmFigures, VmReport, VmSnapshotSpec, VmSpec,
 };
 use stratus_kvm::Kvm;
 
@@ -178,6 +178,54 @@ pub async fn storage_contract(driver: &Kvm, folder: &Path, seen: &Path, url: &(d
         entries.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name()).collect::<Vec<_>>()
     };
     assert_eq!((files("pool"), files("store"), files("pool/.templates")), (Vec::new(), Vec::new(), Vec::new()), "files are left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kvm_objects_of_the_servers_stores_stay_as_long_as_they_are_needed() {
+    const CACHED: &str = "00000000-0000-4000-8000-0000000000b4";
+    let Some(lab) = Lab::open(1).await else { return };
+    let driver = lab.hosts[0].driver().await;
+    PrimaryStorage::connect(&*driver, POOL, &format!("file://{}", lab.folder.join("pool").display())).await.unwrap();
+    SecondaryStorage::connect(&*driver, CACHED, "cache://agent", &StoreDetails::new()).await.unwrap();
+    let bytes = std::fs::read(template()).unwrap();
+    let spec = |bytes: &[u8]| {
+        let checksum = stratus_files::digest_of(stratus_files::Kind::Sha256, bytes).unwrap().to_string();
+        let virtual_bytes = u64::from_be_bytes(bytes[24..32].try_into().unwrap());
+        let facts = TemplateFacts { virtual_bytes, physical_bytes: bytes.len() as u64, checksum };
+        ObjectSpec { object: TEMPLATE.into(), kind: ObjectKind::Template, facts, made_up: false }
+    };
+    let body = |bytes: &[u8]| -> ObjectBody { Box::pin(std::io::Cursor::new(bytes.to_vec())) };
+    let mut hostile = bytes.clone();
+    hostile[8..16].copy_from_slice(&104_u64.to_be_bytes());
+    let refused = driver.receive(CACHED, &spec(&hostile), body(&hostile)).await.unwrap_err().to_string();
+    assert!(refused.contains("backing file"), "{refused}");
+
+    let copies = || std::fs::read_dir(lab.folder.join("pool/.templates")).unwrap().count();
+    let missing = driver.create_from_template(&disk("one"), TEMPLATE).await;
+    assert!(matches!(missing, Err(DriverError::Missing(_))), "{missing:?}");
+    driver.receive(CACHED, &spec(&bytes), body(&bytes)).await.unwrap();
+    driver.create_from_template(&disk("one"), TEMPLATE).await.unwrap();
+    SecondaryStorage::delete(&*driver, CACHED, TEMPLATE).await.unwrap();
+    assert_eq!(SecondaryStorage::list(&*driver, CACHED).await.unwrap(), Vec::<String>::new());
+    driver.create_from_template(&disk("two"), TEMPLATE).await.unwrap();
+    driver.evict(POOL, TEMPLATE).await.unwrap();
+    assert_eq!(copies(), 1, "disks lean on it");
+    for name in ["one", "two"] {
+        PrimaryStorage::delete(&*driver, &disk(name)).await.unwrap();
+    }
+    assert_eq!(copies(), 1, "the template may be on the server's store still");
+    driver.evict(POOL, TEMPLATE).await.unwrap();
+    assert_eq!(copies(), 0);
+
+    // What a killed agent left.
+    driver.receive(CACHED, &spec(&bytes), body(&bytes)).await.unwrap();
+    drop(driver);
+    let driver = lab.hosts[0].driver().await;
+    let end = std::time::Instant::now() + LIMIT;
+    while !SecondaryStorage::list(&*driver, CACHED).await.unwrap().is_empty() {
+        assert!(std::time::Instant::now() < end, "what was fetched for a call of an earlier life stays");
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,9 @@ use crate::world::{bare_vm, disk, furnish, network, nic, vm};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stratus_drivers::{Host, Network, NicRules, PrimaryStorage, StopMode};
+use stratus_drivers::{
+    Host, Network, NicRules, ObjectKind, ObjectSpec, PrimaryStorage, SecondaryStorage, StopMode, StoreDetails, TemplateFacts,
+};
 use stratus_sim::{OpenError, Sim};
 
 /// A world with something of everything.
@@ -118,4 +120,24 @@ fn the_journal_is_the_owners_alone() {
     let (_folder, path) = scratch();
     let _sim = Sim::open(Some(path.clone())).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn what_a_killed_agent_fetched_for_its_calls_goes_with_its_next_start() {
+    let (_folder, path) = scratch();
+    let facts = TemplateFacts { virtual_bytes: 1, physical_bytes: 1, checksum: "{SHA-256}1".into() };
+    let what = ObjectSpec { object: "o".into(), kind: ObjectKind::Template, facts, made_up: true };
+    for store in [("cache", "cache://agent"), ("kept", "nfs://sim/kept")] {
+        let there = async || {
+            let sim = Sim::open(Some(path.clone())).unwrap();
+            SecondaryStorage::connect(&*sim, store.0, store.1, &StoreDetails::new()).await.unwrap();
+            let before = SecondaryStorage::list(&*sim, store.0).await.unwrap().len();
+            sim.receive(store.0, &what, Box::pin(tokio::io::empty())).await.unwrap();
+            // Again, as another server does; it is in use now.
+            SecondaryStorage::connect(&*sim, store.0, store.1, &StoreDetails::new()).await.unwrap();
+            (before, SecondaryStorage::list(&*sim, store.0).await.unwrap().len())
+        };
+        assert_eq!(there().await, (0, 1));
+        assert_eq!(there().await, (usize::from(store.0 == "kept"), 1));
+    }
 }
