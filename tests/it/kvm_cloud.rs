@@ -152,6 +152,12 @@ async fn moved(scene: &mut Scene, id: &str, address: &str) {
     let lines = String::from_utf8_lossy(&output.stdout).lines().count();
     assert!(output.status.success() && lines == 60, "the session ended after {lines} lines\n{}", scene.logs());
     assert_eq!((scene.host_of(id).await, scene.boot_id(address).await), (1 - from, boot));
+    let end = Instant::now() + LIMIT;
+    while !scene.held_to_its_rate(id, 1 - from).await {
+        assert!(Instant::now() < end, "the rate does not follow a guest that moved");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(!scene.held_to_its_rate(id, from).await, "nothing is left of it where it was");
     scene.permit("open", false);
     let end = Instant::now() + LIMIT;
     while scene.ssh(address, "hostname").is_some() {

@@ -173,6 +173,25 @@ impl Scene {
         self.hosts.iter().position(|host| vm["hostid"] == host.as_str()).unwrap_or_else(|| panic!("no host in {vm}"))
     }
 
+    /// Whether a host holds an instance's NIC, both ways, to the megabits that NICs have without an offering's word.
+    pub async fn held_to_its_rate(&mut self, id: &str, host: usize) -> bool {
+        use sha2::Digest;
+        use std::fmt::Write;
+        let vm = self.vm(id).await;
+        let digest = sha2::Sha256::digest(vm["nic"][0]["id"].as_str().unwrap());
+        let name = digest.iter().take(5).fold(String::new(), |mut name, byte| {
+            let _ = write!(name, "{byte:02x}");
+            name
+        });
+        let host = &self.lab.hosts[host];
+        let queues = host.inside("tc", &["qdisc", "show"]);
+        let held = |kind: &str| {
+            let device = format!(" dev {}{kind}{name} ", host.prefix);
+            queues.lines().any(|line| line.contains(&device) && line.contains("tbf") && line.contains("rate 200Mbit"))
+        };
+        held("t") && held("i")
+    }
+
     pub fn address(&mut self, id: &str) -> String {
         text(&self.instance(id), "PrivateIpAddress").to_owned()
     }
