@@ -105,6 +105,17 @@ async fn kvm_a_nic_carries_what_it_may_and_no_more() {
     let from = bits(&guest).1;
     assert!((1..most).contains(&from), "{from} bits a second from a guest on a new wire");
 
+    // A kernel that cannot do half of it: what can be held is held, and it costs nobody his guest.
+    let tap = driver.tap_name(nic);
+    let tc = |words: &[&str]| run("ip", &[&["netns", "exec", &host.netns, "tc", "qdisc"], words].concat());
+    tc(&["del", "dev", &tap, "ingress"]);
+    tc(&["add", "dev", &tap, "clsact"]);
+    driver.migrate("another", &host.id, &limited).await.unwrap();
+    assert!(tc(&["show", "dev", &tap]).contains("rate 4Mbit"), "what goes to the guest");
+    tc(&["del", "dev", &tap, "clsact"]);
+    driver.migrate("another", &host.id, &limited).await.unwrap();
+    assert!(tc(&["show", "dev", &tap]).contains("ingress"), "tried again");
+
     driver.stop(&host.id, &free.name, StopMode::Forced).await.unwrap();
     drop(guest);
     driver.release(&network(), nic, &free.name).await.unwrap();
