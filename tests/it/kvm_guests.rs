@@ -125,6 +125,12 @@ async fn drive(scene: &mut Scene, id: &str, address: &str, iso: &str) {
     while scene.ssh_soon(address, &read).await != LINE {
         assert!(Instant::now() < end, "the guest does not see its disc");
     }
+    // The disc comes along to a host that has not had it.
+    let from = scene.host_of(id).await;
+    let to = scene.hosts[1 - from].clone();
+    native.finished("migrateVirtualMachine", &[vm, ("hostid", &to)]).await;
+    let anew = format!("echo 3 > /proc/sys/vm/drop_caches; {read}");
+    assert_eq!(scene.ssh_soon(address, &anew).await, LINE, "the disc after a move");
     native.finished("detachIso", &[vm]).await;
     while scene.ssh_soon(address, &read).await == LINE {
         assert!(Instant::now() < end, "the guest still sees the disc");
