@@ -19,10 +19,16 @@ pub struct NfsServer {
     /// The program that mounts what it exports, for the host's daemon too, as the driver's setting `mount_nfs` takes it.
     pub mount: Vec<String>,
     child: Child,
+    exported: String,
 }
 
 impl Drop for NfsServer {
     fn drop(&mut self) {
+        // What a test that failed left mounted would outlive the server, and nobody could look at it without waiting.
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        for mount in mounts.lines().filter(|line| line.contains(&format!(":{}/", self.exported))) {
+            let _ = Command::new("umount").args(["-l", mount.split(' ').nth(1).unwrap_or_default()]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -44,7 +50,7 @@ pub fn serve(host: &LabHost, exported: &Path) -> Option<NfsServer> {
     let mut server = Command::new("nsenter");
     server.arg(format!("--net=/run/netns/{}", host.netns)).args(["unshare", "-m", "--propagation", "private", "sh", "-ec", START, "sh"]);
     server.arg(base).env("PATH", crate::lab::path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut server = NfsServer { mount: Vec::new(), child: server.spawn().unwrap() };
+    let mut server = NfsServer { mount: Vec::new(), child: server.spawn().unwrap(), exported: export.to_string() };
     let (log, end) = (base.join("ganesha.log"), Instant::now() + LIMIT);
     while !std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NFS SERVER INITIALIZED")) {
         let ended = server.child.try_wait().unwrap().is_some();
