@@ -13,6 +13,7 @@ if [ "${1:-}" != kvm ]; then
     need slapd slapd
     need ldapadd ldap-utils
     need curl curl
+    need openssl openssl
     need cc build-essential
     need chromium chromium
     need ganesha.nfsd nfs-ganesha-vfs
@@ -34,6 +35,7 @@ if [ "$(uname -m)" = x86_64 ]; then
     need ip iproute2
     need busybox busybox
     need curl curl
+    need openssl openssl
     need wget wget
     need dropbear dropbear-bin
     need ssh openssh-client

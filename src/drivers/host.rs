@@ -80,6 +80,20 @@ pub struct VmFigures {
     /// Whether its host cannot keep to the rate of one of its NICs.
     #[serde(default)]
     pub unlimited: bool,
+    /// Its memory as the guest's own driver (the balloon) says, when it has one.
+    #[serde(default)]
+    pub memory: Option<VmMemory>,
+}
+
+/// Memory of a guest in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmMemory {
+    /// What its host lets it have now.
+    pub target: u64,
+    /// What its kernel has to give.
+    pub total: u64,
+    /// What nobody in it uses.
+    pub free: u64,
 }
 
 /// What a host itself does, measured there.

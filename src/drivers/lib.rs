@@ -23,7 +23,7 @@ pub mod conformance;
 pub use agents::{Agents, Invitation};
 pub use error::DriverError;
 pub use host::{
-    ByteStream, Bytes, DiskSpec, Fate, Host, HostFacts, HostLoad, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmReport,
+    ByteStream, Bytes, DiskSpec, Fate, Host, HostFacts, HostLoad, IsoSpec, NicSpec, PowerState, StopMode, VmFigures, VmMemory, VmReport,
     VmSnapshotSpec, VmSpec,
 };
 pub use network::{GroupMembers, GroupRule, Network, NetworkSpec, NicRules, PortRule, PublicAddress, PublicSet, StaticNat};

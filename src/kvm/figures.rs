@@ -1,9 +1,10 @@
 //! What VMs did since they started, from libvirt's counters.
+use crate::libvirt::Stats;
 use crate::{Done, Kvm};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use stratus_drivers::VmFigures;
+use stratus_drivers::{VmFigures, VmMemory};
 
 /// CPU time of each VM when it was last asked for, in nanoseconds.
 #[derive(Default)]
@@ -25,6 +26,13 @@ impl Last {
     }
 }
 
+/// What the balloon says; libvirt answers in KiB. A guest without the driver says nothing of itself.
+fn memory(stats: &Stats) -> Option<VmMemory> {
+    let bytes = |name: &str| stats.number(name) << 10;
+    let (target, total, free) = (bytes("balloon.current"), bytes("balloon.available"), bytes("balloon.unused"));
+    (total > 0).then_some(VmMemory { target, total, free })
+}
+
 impl Kvm {
     pub(crate) async fn vm_figures(&self) -> Done<Vec<VmFigures>> {
         let now = Instant::now();
@@ -44,6 +52,7 @@ impl Kvm {
                 floods: floods.remove(&one.name).unwrap_or_default(),
                 halted: self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&one.name),
                 unlimited: self.unlimited.has(&one.name),
+                memory: memory(&one),
                 name: one.name,
             });
         }

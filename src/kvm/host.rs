@@ -23,7 +23,9 @@ impl Host for Kvm {
         let (version, node) = self.virt(async |conn| Ok((conn.version().await?, conn.node().await?))).await?;
         let (cpus, mhz, memory_kib) = node;
         let name = if self.kvm { "KVM" } else { "QEMU (software)" };
-        let version = format!("{name} {}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000);
+        let uname = rustix::system::uname();
+        let (system, kernel) = (uname.sysname().to_string_lossy(), uname.release().to_string_lossy());
+        let version = format!("{name} {}.{}.{}, {system} {kernel}", version / 1_000_000, version / 1000 % 1000, version % 1000);
         self.folders.hosts.put(host, &url)?;
         let cpu_mhz = if mhz > 0 { mhz } else { measured_mhz() };
         let local_storage = Some(self.config.local_storage.to_string_lossy().into_owned());

@@ -125,6 +125,12 @@ async fn drive(scene: &mut Scene, id: &str, address: &str, iso: &str) {
     while scene.ssh_soon(address, &read).await != LINE {
         assert!(Instant::now() < end, "the guest does not see its disc");
     }
+    // The disc comes along to a host that has not had it.
+    let from = scene.host_of(id).await;
+    let to = scene.hosts[1 - from].clone();
+    native.finished("migrateVirtualMachine", &[vm, ("hostid", &to)]).await;
+    let anew = format!("echo 3 > /proc/sys/vm/drop_caches; {read}");
+    assert_eq!(scene.ssh_soon(address, &anew).await, LINE, "the disc after a move");
     native.finished("detachIso", &[vm]).await;
     while scene.ssh_soon(address, &read).await == LINE {
         assert!(Instant::now() < end, "the guest still sees the disc");
@@ -153,7 +159,7 @@ async fn busy(scene: &mut Scene, id: &str, address: &str) {
     .await;
     scene.ssh_soon(address, "kill $(cat /run/busy)").await;
     let vm = one(&native, "listVirtualMachines", "virtualmachine", &[("id", &uuid), ("listall", "true")]).await;
-    for figure in ["networkkbsread", "networkkbswrite", "diskkbsread", "diskioread"] {
+    for figure in ["networkkbsread", "networkkbswrite", "diskkbsread", "diskioread", "memorykbs", "memoryintfreekbs"] {
         assert!(vm[figure].as_i64() > Some(0), "{figure}: {vm}");
     }
 }
@@ -164,13 +170,18 @@ async fn renewed(scene: &mut Scene, id: &str, address: &str) {
     let (native, vm) = (scene.native(), scene.vm(id).await);
     let uuid = text(&vm, "id");
     let (old, new) = (scene.key.clone(), scene.lab.folder.join("another"));
-    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", new.to_str().unwrap()]);
+    run("ssh-keygen", &["-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-C", "me", "-f", new.to_str().unwrap()]);
     let public = std::fs::read_to_string(new.with_extension("pub")).unwrap();
     scene.ec2("import_key_pair", json!({ "KeyName": "another", "PublicKeyMaterial": public }));
     native.finished("stopVirtualMachine", &[("id", uuid)]).await;
     native.finished("resetSSHKeyForVirtualMachine", &[("id", uuid), ("keypair", "another")]).await;
     let reset = native.finished("resetPasswordForVirtualMachine", &[("id", uuid)]).await;
     let password = text(&reset["virtualmachine"], "password").to_owned();
+    let kept = native.ok("getVMPassword", &[("id", uuid)]).await["password"]["encryptedpassword"].clone();
+    let told = scene.ec2("get_password_data", json!({ "InstanceId": id }))["PasswordData"].clone();
+    for sealed in [kept, told] {
+        assert_eq!(opened(&new, sealed.as_str().unwrap()), password, "only the new key opens it");
+    }
     native.finished("startVirtualMachine", &[("id", uuid)]).await;
     scene.key.clone_from(&new);
     let same = format!(
@@ -183,4 +194,12 @@ async fn renewed(scene: &mut Scene, id: &str, address: &str) {
     scene.key.clone_from(&old);
     assert_eq!(scene.ssh(address, "hostname"), None, "the old key still opens");
     scene.key = new;
+}
+
+/// What was sealed for a key, as its owner opens it.
+fn opened(key: &Path, sealed: &str) -> String {
+    let file = key.with_extension("sealed");
+    let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, sealed.trim()).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    run("openssl", &["pkeyutl", "-decrypt", "-inkey", key.to_str().unwrap(), "-in", file.to_str().unwrap()])
 }

@@ -130,6 +130,12 @@ pub struct Vm {
     pub diskioread: Option<i64>,
     /// write operations on its disks
     pub diskiowrite: Option<i64>,
+    /// KiB of memory that the guest's kernel has to give (of later levels of the API)
+    pub memorykbs: Option<i64>,
+    /// KiB of it that nobody in the guest uses (of later levels of the API)
+    pub memoryintfreekbs: Option<i64>,
+    /// KiB that the host lets the guest have (of later levels of the API)
+    pub memorytargetkbs: Option<i64>,
     /// the ID of its guest OS type
     pub guestosid: Option<Name>,
     /// device number of the root disk
@@ -375,6 +381,9 @@ fn show_figures(view: &mut Vm, f: &stratus_drivers::VmFigures) {
     (view.networkkbsread, view.networkkbswrite) = (kib(f.network_in), kib(f.network_out));
     (view.diskkbsread, view.diskkbswrite) = (kib(f.disk_read), kib(f.disk_written));
     (view.diskioread, view.diskiowrite) = (i64::try_from(f.reads).ok(), i64::try_from(f.writes).ok());
+    if let Some(memory) = f.memory {
+        (view.memorykbs, view.memoryintfreekbs, view.memorytargetkbs) = (kib(memory.total), kib(memory.free), kib(memory.target));
+    }
 }
 
 fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
@@ -406,6 +415,9 @@ fn one(v: store::Vm, b: &mut Beside, root: bool) -> Vm {
         diskkbswrite: None,
         diskioread: None,
         diskiowrite: None,
+        memorykbs: None,
+        memoryintfreekbs: None,
+        memorytargetkbs: None,
         affinitygroup: b.affinity.remove(&v.id).unwrap_or_default(),
         zoneid: zone.map(|z| z.id.clone()),
         zonename: zone.map(|z| z.name.clone()),

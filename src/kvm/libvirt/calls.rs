@@ -183,8 +183,11 @@ impl Conn {
     }
     /// Figures of all running domains.
     pub async fn stats(&mut self) -> Result<Vec<Stats>, Problem> {
-        let of =
-            sys::VIR_DOMAIN_STATS_CPU_TOTAL | sys::VIR_DOMAIN_STATS_VCPU | sys::VIR_DOMAIN_STATS_INTERFACE | sys::VIR_DOMAIN_STATS_BLOCK;
+        let of = sys::VIR_DOMAIN_STATS_CPU_TOTAL
+            | sys::VIR_DOMAIN_STATS_VCPU
+            | sys::VIR_DOMAIN_STATS_INTERFACE
+            | sys::VIR_DOMAIN_STATS_BLOCK
+            | sys::VIR_DOMAIN_STATS_BALLOON;
         let all = self.call(move |connect| unwrapped::stats(connect, of, sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE)).await?;
         Ok(all.into_iter().map(|(name, numbers)| Stats { name, numbers }).collect())
     }

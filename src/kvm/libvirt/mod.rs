@@ -11,7 +11,7 @@ mod calls;
 mod conn;
 mod unwrapped;
 
-pub(crate) use calls::{Domain, job_running};
+pub(crate) use calls::{Domain, Stats, job_running};
 pub(crate) use conn::{Conn, Problem};
 
 use std::path::{Path, PathBuf};
