@@ -129,7 +129,9 @@ async fn kvm_hosts_keep_the_contract_and_move_guests() {
     let driver = all[&first.id].clone();
     driver.create_from_template(&disk("root-11"), TEMPLATE).await.unwrap();
     PrimaryStorage::create(&*driver, &disk("spare")).await.unwrap();
-    let (host, vm, spare) = (first.id.clone(), vm(11), disk_spec("spare", 1));
+    // With a rate, so that what holds it comes and goes with every NIC.
+    let vm = VmSpec { nics: vec![NicSpec { rate_mbps: Some(100), ..nic(11) }], ..vm(11) };
+    let (host, spare) = (first.id.clone(), disk_spec("spare", 1));
     let other = Some((second.id.clone(), url(second)));
     let case = HostCase { host, url: url(first), vm, spare, other, aside: Some(ASIDE.into()) };
     host_conformance(&Hosts(all), &case).await;
