@@ -34,6 +34,7 @@ async fn kvm_death_of_a_host_restarts_its_guests_with_ha_on_the_other_once() {
     }
     let name = scene.vm(&strong).await["instancename"].as_str().unwrap().to_owned();
 
+    heard(&scene, &host).await;
     drop(scene.agents[1].take().unwrap().kill());
     scene.lab.lose_power(2);
     scene.is(&weak, "stopped").await;
@@ -51,4 +52,19 @@ async fn kvm_death_of_a_host_restarts_its_guests_with_ha_on_the_other_once() {
     assert!(!alerts.is_empty());
     scene.ec2("terminate_instances", json!({ "InstanceIds": [strong, weak] }));
     scene.is(&strong, "terminated").await;
+}
+
+/// Waits until a host has renewed its lease a few times with its guests on it. Only of one whose guests' locks it has seen can another
+/// host say later that they are gone.
+async fn heard(scene: &Scene, host: &str) {
+    let file = scene.lab.folder.join(format!("pool/.hosts/{host}.json"));
+    let turn = || {
+        let lease: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
+        lease["turn"].as_u64()
+    };
+    let (end, first) = (Instant::now() + LIMIT, turn().expect("a lease"));
+    while turn().is_none_or(|now| now < first + 3) {
+        assert!(Instant::now() < end, "the lease of {host} is not renewed\n{}", scene.logs());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

@@ -74,14 +74,14 @@ table! {
         uuid: String, name: String, zone_id: i64, pod_id: Option<i64>, cluster_id: Option<i64>,
         /// `ZONE`, `CLUSTER`, `HOST`.
         scope: String,
-        /// The host whose own disks it is, for scope `HOST`.
-        host_id: Option<i64>,
         hypervisor: Option<String>,
         /// `NetworkFilesystem`, `Filesystem`, …
         pool_type: String,
         provider: String, url: Text, ip_address: String, path: Text, tags: Option<String>,
         capacity_bytes: i64, used_bytes: i64, iops: Option<i64>,
         state: String, update_count: i64, created: i64, removed: Option<i64>,
+        /// The host whose own disks it is, for scope `HOST`.
+        host_id: Option<i64>,
     }
 }
 table! {
