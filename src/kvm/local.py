@@ -92,6 +92,9 @@ def daemon(folder):
 
 def libvirt(folder):
     """libvirt's socket, after starting the daemon if it does not run."""
+    # Who reaches the socket in it is as good as root.
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    os.chmod(folder, 0o700)
     for name in ("etc", "run", "lib", "log", "cache"):
         os.makedirs(f"{folder}/{name}", exist_ok=True)
     socket = f"{folder}/run/libvirt-sock"
@@ -212,6 +215,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def hand_over(folder):
+    """Whoever asked by sudo reads the keys that are in admin.env; nothing else of the folder."""
+    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if user and group:
+        os.chown(f"{folder}/admin.env", int(user), int(group))
+        os.chmod(folder, 0o711)
+
+
 def start(folder, stratus, template, options):
     if os.geteuid() != 0:
         sys.exit("a real host needs root: networks, packet filters and guests are made")
@@ -233,6 +244,7 @@ def start(folder, stratus, template, options):
         until("the server", lambda: os.path.exists(f"{folder}/ready.json") or children[0].poll() is not None)
         if children[0].poll() is not None:
             sys.exit("the server ended")
+        hand_over(folder)
         cloud = Cloud(folder)
         agent(cloud, folder, stratus, socket, children)
         furnish(cloud, folder, template)

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use stratus_testkit::lab::{LIMIT, run, template};
 
+/// A user who may nothing, by number.
+const NOBODY: &str = "65534";
+
 /// `src/kvm/local.py` at work; interrupted when dropped, and what it left is ended.
 struct Local {
     child: Child,
@@ -31,6 +34,8 @@ impl Local {
         let mut command = within(netns, "python3");
         command.arg(script()).arg("run").arg(folder).arg(stratus().get_program()).arg(image);
         command.args(["--native-port", "0", "--aws-port", "0", "--agent-port", "0"]);
+        // As sudo would have it for somebody who is not root.
+        command.env("SUDO_UID", NOBODY).env("SUDO_GID", NOBODY);
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         Self { child, netns: netns.to_owned(), folder: folder.display().to_string() }
     }
@@ -72,6 +77,7 @@ async fn kvm_local_host_does_what_the_readme_says() {
         said().contains("A real host is up").then_some(())
     })
     .await;
+    read_by_its_user(&lab.folder, &folder);
     // Aliases are for people; ssh there would ask, and does not know when the guest is up.
     let ssh =
         format!("ssh -i {}/.ssh/id_ed25519 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes", home.display());
@@ -89,4 +95,18 @@ async fn kvm_local_host_does_what_the_readme_says() {
     assert_eq!(guests(), 0);
     let links = String::from_utf8(within(&netns, "ip").args(["-o", "link"]).output().unwrap().stdout).unwrap();
     assert_eq!(links.lines().count(), 1, "links are left: {links}");
+}
+
+/// Whoever ran it by sudo reads the keys, and comes no nearer to libvirt, disks and the books.
+fn read_by_its_user(above: &Path, folder: &Path) {
+    std::fs::set_permissions(above, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let as_nobody = |line: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "sh", "-c", line]).current_dir(folder);
+        command.output().unwrap().status.success()
+    };
+    assert!(as_nobody(". ./admin.env && [ -n \"$EC2_URL\" ]"), "the keys cannot be read");
+    for kept in ["ls .", "ls libvirt", "ls libvirt/run", "ls agent", "ls pool", "ls store", "cat stratus.db", "cat ready.json"] {
+        assert!(!as_nobody(kept), "{kept}");
+    }
 }
