@@ -33,6 +33,7 @@ if [ "$(uname -m)" = x86_64 ]; then
     need nft nftables
     need dnsmasq dnsmasq-base
     need ip iproute2
+    need ping iputils-ping
     need busybox busybox
     need curl curl
     need openssl openssl

@@ -160,8 +160,13 @@ impl Kvm {
                 Fate::Dead => {}
             }
         }
-        if self.answers(&seen).await {
-            return Ok(Fate::Alive);
+        match self.answers(&seen).await {
+            Ok(true) => return Ok(Fate::Alive),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(host, %error, "nobody can ask a silent host: this one has no ping");
+                sure = false;
+            }
         }
         Ok(if sure { Fate::Dead } else { Fate::Unknown })
     }
@@ -183,17 +188,16 @@ impl Kvm {
         Ok(fate)
     }
 
-    /// Whether a host answers at one of its addresses.
-    async fn answers(&self, seen: &BTreeMap<String, Watched>) -> bool {
+    /// Whether a host answers at one of its addresses. Where it cannot be asked nobody knows.
+    async fn answers(&self, seen: &BTreeMap<String, Watched>) -> Done<bool> {
         let own = self.addresses().await;
         let theirs: BTreeSet<_> = seen.values().flat_map(|w| &w.lease.addresses).filter(|a| !own.contains(a)).collect();
         for address in theirs {
-            let said = self.run.ask("ping", &["-n", "-q", "-c", "1", "-W", "2", &address.to_string()]).await;
-            if said.is_ok_and(|said| said.ok) {
-                return true;
+            if self.run.ask("ping", &["-n", "-q", "-c", "1", "-W", "2", &address.to_string()]).await?.ok {
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 }
 
